@@ -1,0 +1,188 @@
+//! One detector, one file. To add one: the file, `corpus/<id>/hits` and `corpus/<id>/misses`, and two lines here.
+//!
+//! There are three small shapes, because they see different things: [`Detector`] sees a file's content or one of its
+//! occurrences, [`ConfigDetector`] sees an image config. A content detector is also run over every text of the config
+//! (environment, command, labels, history lines), so a key in `ENV` needs no detector of its own.
+
+use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Maturity, Severity, Weight};
+
+use crate::Place;
+
+// Add a detector: its module here …
+
+/// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
+pub(crate) const ALL: &[&Detector] = &[];
+
+/// Detectors of image configs.
+pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
+
+/// What a detector is, apart from how it looks.
+pub struct About {
+    /// Kebab-case, equal to the file's name with `-` for `_`.
+    pub id: &'static str,
+    /// What was found, in a few words, for people.
+    pub title: &'static str,
+    /// What the image is if it holds.
+    pub category: Category,
+    /// What a match counts for, unless the match says otherwise.
+    pub weight: Weight,
+    /// How bad, unless the match says otherwise.
+    pub severity: Severity,
+    /// How sure, unless the match says otherwise.
+    pub confidence: Confidence,
+    /// How far it is trusted.
+    pub maturity: Maturity,
+    /// MITRE ATT&CK technique ids.
+    pub techniques: &'static [&'static str],
+}
+
+/// Looks at files.
+pub struct Detector {
+    /// What it is.
+    pub about: About,
+    /// When it is asked.
+    pub scope: Scope,
+    /// Looks. Must not panic on any bytes, and takes time linear in them.
+    pub inspect: fn(&Sample<'_>) -> Vec<Match>,
+}
+
+/// When a [`Detector`] is asked.
+pub enum Scope {
+    /// Once per content of one of `kinds` (empty: any) that holds at least one of `literals`, ASCII case ignored, each
+    /// of at least 4 bytes and rare. In archives, configs and UTF-16 (transcoded) too. Never depends on the path.
+    Content {
+        /// Kinds of file; empty for any.
+        kinds: &'static [FileKind],
+        /// Literals, one of which must be there. Empty is allowed only for `kinds` like `Elf` and header-only work.
+        literals: &'static [&'static str],
+    },
+    /// At every occurrence for which this holds. For what the *place* makes dangerous.
+    Place(fn(&Place<'_>) -> bool),
+}
+
+/// What a detector sees.
+pub struct Sample<'a> {
+    /// The content, or one window of it (32 MiB) if it is longer.
+    pub bytes: &'a [u8],
+    /// What the whole file is.
+    pub kind: FileKind,
+    /// Where the detector's literals are, ascending by offset: anchor expensive work here.
+    pub hits: &'a [Hit],
+    /// For `Scope::Place` only.
+    pub place: Option<&'a Place<'a>>,
+}
+
+/// One literal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// Where it begins in `Sample::bytes`.
+    pub offset: usize,
+    /// Index into the detector's own `literals`.
+    pub literal: usize,
+}
+
+impl<'a> Sample<'a> {
+    /// The bytes from `before` bytes before `offset` to `after` bytes behind it, cut at the edges; and where they start.
+    #[must_use]
+    pub fn around(&self, offset: usize, before: usize, after: usize) -> (usize, &'a [u8]) {
+        let start = offset.saturating_sub(before).min(self.bytes.len());
+        let end = offset.saturating_add(after).min(self.bytes.len());
+        (start, self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// The line that `offset` is in, at most `bytes_max` to either side, without its line end; and where it starts.
+    #[must_use]
+    pub fn line(&self, offset: usize, bytes_max: usize) -> (usize, &'a [u8]) {
+        let (start, piece) = self.around(offset, bytes_max, bytes_max);
+        let at = offset.min(self.bytes.len()).saturating_sub(start);
+        let (left, right) = piece.split_at(at.min(piece.len()));
+        let line_start = left.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
+        let line_end = at + right.iter().position(|&b| b == b'\n').unwrap_or(right.len());
+        (start + line_start, piece.get(line_start..line_end).unwrap_or_default())
+    }
+}
+
+/// One thing a detector found. What is none is taken from [`About`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// One line: what exactly. Secrets redacted; at most `model::text::SUMMARY_CHARS_MAX` characters.
+    pub summary: String,
+    /// Where in `Sample::bytes`.
+    pub offset: Option<usize>,
+    /// Values worth linking on.
+    pub indicators: Vec<Indicator>,
+    /// Another category than usual.
+    pub category: Option<Category>,
+    /// Another weight than usual.
+    pub weight: Option<Weight>,
+    /// Another severity than usual.
+    pub severity: Option<Severity>,
+    /// Another confidence than usual.
+    pub confidence: Option<Confidence>,
+}
+
+impl Match {
+    /// A match at `offset` with everything else as usual.
+    #[must_use]
+    pub fn new(summary: impl Into<String>, offset: impl Into<Option<usize>>) -> Self {
+        let summary = model::text::shortened(&summary.into(), model::text::SUMMARY_CHARS_MAX).into_owned();
+        Self { summary, offset: offset.into(), ..Self::default() }
+    }
+}
+
+/// Looks at an image config.
+pub struct ConfigDetector {
+    /// What it is.
+    pub about: About,
+    /// Looks; says where (`Location::Config`, `Location::History` or `Location::Image`).
+    pub inspect: fn(&ImageConfig) -> Vec<(Location, Match)>,
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! One `check` for every detector's own tests.
+
+    use super::{Detector, Hit, Sample, Scope};
+    use crate::Place;
+
+    /// Runs one detector as the runner would on a file of `bytes` at `path` (mode 0644, root), and compares the
+    /// summaries of its matches with `expected`.
+    #[track_caller]
+    pub(crate) fn check(detector: &Detector, path: &str, bytes: &[u8], expected: &[&str]) {
+        let found = run(detector, path, 0o644, bytes);
+        let summaries: Vec<_> = found.iter().map(|found| found.summary.as_str()).collect();
+        assert_eq!(summaries, expected, "{} on {path}", detector.about.id);
+    }
+
+    /// The matches themselves.
+    pub(crate) fn run(detector: &Detector, path: &str, mode: u32, bytes: &[u8]) -> Vec<super::Match> {
+        let kind = crate::kind::sniff(bytes);
+        let place = Place { path, mode, uid: 0, kind, size: bytes.len() as u64 };
+        match &detector.scope {
+            Scope::Place(wanted) => {
+                if !wanted(&place) {
+                    return Vec::new();
+                }
+                (detector.inspect)(&Sample { bytes, kind, hits: &[], place: Some(&place) })
+            }
+            Scope::Content { kinds, literals } => {
+                if !kinds.is_empty() && !kinds.contains(&kind) {
+                    return Vec::new();
+                }
+                let lower = bytes.to_ascii_lowercase();
+                let mut hits: Vec<Hit> = Vec::new();
+                for (literal, text) in literals.iter().enumerate() {
+                    let text = text.to_ascii_lowercase();
+                    hits.extend(
+                        memchr::memmem::find_iter(&lower, text.as_bytes()).map(|offset| Hit { offset, literal }),
+                    );
+                }
+                hits.sort_unstable();
+                if hits.is_empty() && !literals.is_empty() {
+                    return Vec::new();
+                }
+                (detector.inspect)(&Sample { bytes, kind, hits: &hits, place: None })
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The vocabulary of Lazaret: what every other crate says to each other. No I/O, no clock.
+//!
+//! | module | what it names |
+//! |---|---|
+//! | [`digest`] | SHA-256 content addresses |
+//! | [`reference`] | what a user types for an image, and Docker's way of completing it |
+//! | [`image`] | OCI and Docker manifests, indexes, configs |
+//! | [`taxonomy`] | category, disposition, severity, confidence, maturity, weight |
+//! | [`evidence`] | indicators, observations, findings, and where each of them is |
+//! | [`record`] | what is remembered of a file, a layer and an image: the catalog's contents |
+//! | [`report`] | verdict and scan report: the public JSON |
+//! | [`text`] | making text that a sample wrote safe to show |
+
+pub mod digest;
+pub mod evidence;
+pub mod image;
+pub mod record;
+pub mod reference;
+pub mod report;
+pub mod taxonomy;
+pub mod text;
+
+pub use digest::{Digest, Hasher};
+pub use evidence::{Finding, Indicator, IndicatorKind, Inside, Location, Observation};
+pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
+pub use record::{EntryKind, EntryRecord, FileFacts, FileKind, LayerRecord, Problem, ProblemKind};
+pub use reference::{ImageReference, Locator, ReferenceError};
+pub use report::{Completeness, Concealment, ImageIdentity, LayerSummary, Reason, SCHEMA, ScanReport, Verdict};
+pub use taxonomy::{Category, Confidence, Disposition, Maturity, Severity, Weight};
