@@ -118,8 +118,18 @@ impl Default for NestedLimits {
 /// Whether `head` (the first 512 bytes or fewer) starts an archive or compressed file that [`expand`] opens.
 #[must_use]
 pub fn is_archive(head: &[u8]) -> bool {
-    let _ = head;
-    unimplemented!()
+    const MAGICS: [&[u8]; 9] = [
+        b"\x1f\x8b\x08",
+        b"\xfd7zXZ\0",
+        b"\x28\xb5\x2f\xfd",
+        b"BZh",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"!<arch>\ndebian",
+        b"\xed\xab\xee\xdb",
+        b"7z\xbc\xaf\x27\x1c",
+    ];
+    MAGICS.iter().any(|magic| head.starts_with(magic)) || head.get(257..262) == Some(b"ustar")
 }
 
 /// Opens the archive `bytes` and, to `limits.depth_max`, the archives in it; hands every innermost and every
