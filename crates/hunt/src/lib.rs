@@ -1,11 +1,26 @@
 //! The one straight line: discover, fetch, unpack, inspect, judge, record.
 
-use std::sync::atomic::AtomicBool;
+mod crawl;
+mod image;
+mod overlay;
+mod reach;
+mod read_layer;
+mod scan;
+mod since;
+mod streamed;
+
+use std::{
+    collections::HashSet,
+    sync::{Condvar, Mutex, atomic::AtomicBool},
+};
 
 use inspect::RulePack;
-use model::{Locator, Platform, ScanReport};
+use model::{Digest, ScanReport};
 use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
+
+pub use crawl::{HuntPlan, HuntRow, hunt};
+pub use scan::scan;
 
 /// What every stage needs, made once below `main`.
 pub struct Context<'a> {
@@ -55,59 +70,25 @@ pub enum ScanError {
     /// Asked to stop.
     #[error("stopped before {0} was done; what is recorded stays, run again to go on")]
     Stopped(String),
+    /// Created before the date a hunt asks for.
+    #[error("{0} is older than asked for")]
+    Older(String),
 }
 
-/// Scans one place: one report a platform (`platform` none: all of an index).
-///
-/// # Errors
-///
-/// [`ScanError`] if not even a manifest and config could be read. A layer that cannot be read is a problem in the
-/// report, not an error.
-pub fn scan(
-    locator: &Locator,
-    platform: Option<&Platform>,
-    context: &Context<'_>,
-) -> Result<Vec<ScanReport>, ScanError> {
-    let _ = (locator, platform, context);
-    unimplemented!()
+/// What the scans of one run share.
+struct Run<'a> {
+    context: &'a Context<'a>,
+    budget: read_layer::Budget,
+    /// Layers being read now.
+    busy: Mutex<HashSet<Digest>>,
+    done: Condvar,
+    /// Images created before are left out.
+    since: Option<u64>,
 }
 
-/// What to hunt.
-pub struct HuntPlan {
-    /// Registry URL or host.
-    pub registry: String,
-    /// Repositories that match one of these globs (`*` and `?`); empty: all.
-    pub repositories: Vec<String>,
-    /// Only images whose config says they were created at or after this (seconds since 1970); unverified, so an image
-    /// without a date is scanned.
-    pub since: Option<u64>,
-    /// Only these platforms; empty: all of an index.
-    pub platforms: Vec<Platform>,
-    /// At most so many tags of a repository.
-    pub tags_max: usize,
-    /// At most so many repositories.
-    pub repositories_max: usize,
-    /// Images scanned side by side.
-    pub images_at_once: usize,
-    /// Try again what failed in an earlier run.
-    pub retry_failed: bool,
-}
-
-/// One row of a hunt's result.
-#[derive(Debug)]
-pub struct HuntRow {
-    /// `registry/repository:tag`.
-    pub reference: String,
-    /// Its reports, or why there are none.
-    pub result: Result<Vec<ScanReport>, String>,
-}
-
-/// Hunts a registry, going on where an earlier run of the same plan stopped. Rows in queue order.
-///
-/// # Errors
-///
-/// [`ScanError`] if the registry's catalogue cannot be read at all, or the catalog fails.
-pub fn hunt(plan: &HuntPlan, context: &Context<'_>) -> Result<Vec<HuntRow>, ScanError> {
-    let _ = (plan, context);
-    unimplemented!()
+impl<'a> Run<'a> {
+    fn new(context: &'a Context<'a>, since: Option<u64>) -> Self {
+        let budget = read_layer::Budget::new(read_layer::BUFFER_BYTES_MAX);
+        Self { context, budget, busy: Mutex::default(), done: Condvar::new(), since }
+    }
 }

@@ -143,6 +143,7 @@ pub struct Manifest {
 
 /// Either of the two, as a registry's manifest endpoint returns them.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once an image, moved twice")]
 pub enum ManifestOrIndex {
     /// One image.
     Manifest(Manifest),

@@ -71,6 +71,9 @@ pub struct ImageIdentity {
     pub manifest: Option<Digest>,
     /// Its config: Docker's image id.
     pub config: Digest,
+    /// Whether the config's DiffIDs are those of the layers, as we computed them. If not, the config digest may belong
+    /// to another, honest image and is never listed for this one.
+    pub config_pins_layers: bool,
     /// What it runs on.
     pub platform: Platform,
     /// When its author says it was made (RFC 3339, unverified).

@@ -165,6 +165,9 @@ pub trait Catalogue: Send + Sync {
     /// Any [`RegistryError`].
     fn tags(&self, repository: &str, tags_max: usize) -> Result<Vec<String>, RegistryError>;
 
+    /// How a tag of this registry is written.
+    fn reference(&self, repository: &str, tag: &str) -> ImageReference;
+
     /// The image source for one of them.
     fn image(&self, reference: &ImageReference) -> Box<dyn ImageSource>;
 }
@@ -212,5 +215,11 @@ pub fn read_docker_stream(
     let _ = (stream, visit);
     let _: Option<Manifest> = None;
     let _: Option<Index> = None;
+    unimplemented!()
+}
+
+/// stub
+pub fn docker_daemon_stream(reference: &str, options: &Options) -> Result<Box<dyn Read + Send>, RegistryError> {
+    let _ = (reference, options);
     unimplemented!()
 }
