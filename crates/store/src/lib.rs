@@ -2,7 +2,13 @@
 //!
 //! The only code of Lazaret that knows SQL.
 
-use model::{Digest, FileFacts, LayerRecord, Platform, ScanReport};
+mod hunts;
+mod memo;
+mod reports;
+mod schema;
+mod sqlite;
+
+use model::{Digest, FileFacts, LayerRecord, ScanReport};
 
 /// What went wrong with the catalog.
 #[derive(Debug, thiserror::Error)]
@@ -109,28 +115,30 @@ pub trait Catalog: Send + Sync {
     /// Any [`StoreError`].
     fn report(&self, subject: &Digest, rule_pack: &str) -> Result<Option<ScanReport>, StoreError>;
 
-    /// Remembers a report, and its reference as a place where the subject was seen.
+    /// Remembers a report, and its reference as a place where the subject was seen, at the time `scanned_at`. One that is
+    /// older than what is remembered under its rule pack adds only the place.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     fn put_report(&self, report: &ScanReport) -> Result<(), StoreError>;
 
-    /// The newest report of every image that `digest` belongs to: as index, manifest, config, layer or file.
+    /// The newest report of every image that `digest` belongs to: as index, manifest, config, layer (blob or computed
+    /// DiffID) or file with a finding. Ordered by subject digest.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     fn reports_with(&self, digest: &Digest) -> Result<Vec<ScanReport>, StoreError>;
 
-    /// Hands the newest report of every subject to `visit`, ordered by subject digest.
+    /// Hands the newest report of every subject to `visit`, ordered by subject digest. `visit` may use the catalog.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     fn for_each_report(&self, visit: &mut dyn FnMut(ScanReport)) -> Result<(), StoreError>;
 
-    /// Every `(reference, first seen, last seen)` of a subject, seconds since 1970.
+    /// Every `(reference, first seen, last seen)` of a subject, seconds since 1970, first seen first.
     ///
     /// # Errors
     ///
@@ -151,7 +159,7 @@ pub trait Catalog: Send + Sync {
     /// Any [`StoreError`].
     fn hunt_items(&self, hunt: &str) -> Result<Vec<HuntItem>, StoreError>;
 
-    /// Sets how an item stands.
+    /// Sets how an item stands; adds it if it was not there.
     ///
     /// # Errors
     ///
@@ -159,14 +167,14 @@ pub trait Catalog: Send + Sync {
     fn set_hunt_item(&self, hunt: &str, item: &HuntItem) -> Result<(), StoreError>;
 }
 
-/// Opens or creates the SQLite catalog `catalog.sqlite` in `folder`; migrates an older one.
+/// Opens or creates the SQLite catalog `catalog.sqlite` in `folder`; migrates an older one. A folder that is missing is
+/// made for its owner alone. Several processes may have the same catalog open.
 ///
 /// # Errors
 ///
-/// [`StoreError::Open`], [`StoreError::Corrupt`], [`StoreError::TooNew`].
+/// [`StoreError::Open`], [`StoreError::Corrupt`], [`StoreError::TooNew`], [`StoreError::Full`].
 pub fn open(folder: &std::path::Path) -> Result<Box<dyn Catalog>, StoreError> {
-    let _ = (folder, None::<Platform>);
-    unimplemented!()
+    Ok(Box::new(sqlite::Sqlite::open(folder)?))
 }
 
 /// A catalog that forgets at exit, for `--no-store` and tests.
@@ -175,5 +183,5 @@ pub fn open(folder: &std::path::Path) -> Result<Box<dyn Catalog>, StoreError> {
 ///
 /// Any [`StoreError`].
 pub fn in_memory() -> Result<Box<dyn Catalog>, StoreError> {
-    unimplemented!()
+    Ok(Box::new(sqlite::Sqlite::in_memory()?))
 }
