@@ -4,6 +4,7 @@
 
 mod compression;
 mod limits;
+mod nested;
 mod path;
 mod places;
 mod stream;
@@ -12,6 +13,7 @@ mod tar;
 use model::{Digest, EntryKind, Problem};
 
 pub use limits::Limits;
+pub use nested::{NestedLimits, expand, is_archive};
 pub use stream::{for_each_member, stream_layer};
 
 /// One entry as the visitor sees it.
@@ -50,57 +52,4 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// Set if the blob itself could not be read (the error of the passed reader): nothing visited is verified.
     pub read_error: Option<String>,
-}
-
-/// Ceilings for archives inside one file.
-#[derive(Debug, Clone)]
-pub struct NestedLimits {
-    /// Archives within archives.
-    pub depth_max: u32,
-    /// Uncompressed bytes of everything inside one outer file.
-    pub unpacked_bytes_max: u64,
-    /// Entries of everything inside one outer file.
-    pub entries_max: u64,
-    /// Uncompressed bytes of one inner file: more is not looked at.
-    pub file_bytes_max: u64,
-    /// Uncompressed per compressed byte over the outer file.
-    pub ratio_max: u64,
-}
-
-impl Default for NestedLimits {
-    fn default() -> Self {
-        Self {
-            depth_max: 4,
-            unpacked_bytes_max: 1 << 30,
-            entries_max: 100_000,
-            file_bytes_max: 64 << 20,
-            ratio_max: 200,
-        }
-    }
-}
-
-/// Whether `head` (the first 512 bytes or fewer) starts an archive or compressed file that [`expand`] opens.
-#[must_use]
-pub fn is_archive(head: &[u8]) -> bool {
-    const MAGICS: [&[u8]; 9] = [
-        b"\x1f\x8b\x08",
-        b"\xfd7zXZ\0",
-        b"\x28\xb5\x2f\xfd",
-        b"BZh",
-        b"PK\x03\x04",
-        b"PK\x05\x06",
-        b"!<arch>\ndebian",
-        b"\xed\xab\xee\xdb",
-        b"7z\xbc\xaf\x27\x1c",
-    ];
-    MAGICS.iter().any(|magic| head.starts_with(magic)) || head.get(257..262) == Some(b"ustar")
-}
-
-/// Opens the archive `bytes` and, to `limits.depth_max`, the archives in it; hands every innermost and every
-/// intermediate file to `visit` with its path inside (levels joined by `!`).
-///
-/// Returns what was not looked at. Opens zip (jar, whl), tar, gzip, xz, zstd, bzip2, deb (ar) and rpm.
-pub fn expand(bytes: &[u8], limits: &NestedLimits, visit: &mut dyn FnMut(&str, &[u8])) -> Vec<Problem> {
-    let _ = (bytes, limits, visit);
-    unimplemented!()
 }
