@@ -303,7 +303,7 @@ proptest! {
         problems in prop::collection::vec(any_problem(), 0..2),
     ) {
         let before = judged(&findings, &[claims], &["xmrig"], &problems);
-        let mut with_more = findings.clone();
+        let mut with_more = findings;
         with_more.push(more);
         let after = judged(&with_more, &[claims], &["xmrig"], &problems);
         prop_assert!(rank(after.disposition) >= rank(before.disposition), "{before:#?} {after:#?}");
