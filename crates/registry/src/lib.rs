@@ -3,6 +3,8 @@
 //! The only code of Lazaret that speaks to registries and container engines. Every blob is verified against its
 //! digest and size while it streams.
 
+mod verify;
+
 use std::{io::Read, time::Duration};
 
 use model::{Descriptor, Digest, ImageReference, Index, Locator, Manifest, Platform};
