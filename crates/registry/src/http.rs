@@ -164,3 +164,21 @@ fn explain_tls(detail: &str) -> String {
     }
     format!("TLS: {detail}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names are judged by what they resolve to; nothing listens on the port, nothing is asked to.
+    #[test]
+    fn a_name_that_resolves_to_us_is_refused_before_it_is_asked() {
+        let url = Url::parse("http://localhost:9/").expect("a URL");
+        let get = |duty| {
+            let http = Http::new(&Options::default(), Limit::default(), duty).expect("no proxy");
+            http.get(&url, &[], Length::Short).err().expect("nobody is there")
+        };
+        let refused = get(Duty::Refuse);
+        assert!(refused.is_final && refused.detail.contains("local or private address"), "{refused:?}");
+        assert!(get(Duty::Remember).detail.contains("connection refused"));
+    }
+}

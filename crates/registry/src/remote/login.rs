@@ -9,13 +9,19 @@ use std::{
 };
 
 use serde::Deserialize;
+use tracing::warn;
 use url::{Url, form_urlencoded};
 
-use super::{challenge::Challenge, place::Place};
+use super::{
+    challenge::Challenge,
+    place::Place,
+    session::{Ask, Session, Trouble},
+};
 use crate::{
     Options, RegistryError,
     credentials::{self, Credentials, Secret},
-    http::{Answer, Http, Length},
+    http::{Answer, Failure, Length},
+    http_retry::retry_after,
 };
 
 /// Longest answer of a token service: the largest in the wild are a few KiB.
@@ -47,12 +53,6 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-/// Why there is no token: a final error, or one that another try may help against.
-pub(super) enum Refusal {
-    Final(RegistryError),
-    Again(String),
-}
-
 impl Login {
     /// The `Authorization` header to begin with, if there is one already.
     pub(super) fn known(&self, scope: &str, now: Instant) -> Option<Secret> {
@@ -60,20 +60,17 @@ impl Login {
         token.or_else(|| self.basic.get().cloned())
     }
 
-    /// Answers the challenges of a 401; `scope` is what we need, `refused` what was sent and not accepted.
-    ///
-    /// Returns a fresh `Authorization` header.
+    /// Answers the challenges of a 401; `refused` is what was sent and not accepted. Returns a fresh `Authorization`
+    /// header.
     pub(super) fn answer(
         &self,
-        place: &Place,
-        http: &Http,
+        session: &Session,
+        ask: &Ask<'_>,
         answer: &Answer,
-        ask: (&str, &str),
         refused: Option<&Secret>,
-        options: &Options,
-    ) -> Result<Secret, Refusal> {
-        let (what, scope) = ask;
-        self.tokens().remove(scope);
+    ) -> Result<Secret, Trouble> {
+        self.tokens().remove(ask.scope);
+        let place = &session.place;
         let challenges: Vec<Challenge> = answer
             .headers
             .get_all("www-authenticate")
@@ -81,16 +78,16 @@ impl Login {
             .filter_map(|value| value.to_str().ok())
             .flat_map(Challenge::all)
             .collect();
-        let denied = |hint: String| Refusal::Final(place.denied(what, hint));
-        let credentials = self.credentials(place, options).map_err(|e| denied(e.clone()))?;
+        let denied = |hint: String| Trouble::Final(place.denied(ask.what, hint));
+        let credentials = self.credentials(place, &session.options).as_ref().ok().and_then(Option::as_ref);
         if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme == "bearer") {
-            let (header, lifetime) = fetch_token(place, http, bearer, (what, scope), credentials)?;
-            let expires = (options.clock.now)() + lifetime - lifetime / 10;
+            let (header, lifetime) = fetch_token(session, ask, bearer, credentials, || denied(self.hint(place)))?;
+            let expires = (session.options.clock.now)() + lifetime - lifetime / 10;
             let mut tokens = self.tokens();
             if tokens.len() >= TOKENS_MAX {
                 tokens.clear();
             }
-            tokens.insert(scope.to_owned(), Token { header: header.clone(), expires });
+            tokens.insert(ask.scope.to_owned(), Token { header: header.clone(), expires });
             return Ok(header);
         }
         if challenges.iter().all(|challenge| challenge.scheme != "basic") {
@@ -98,22 +95,33 @@ impl Login {
         }
         match credentials.and_then(Credentials::basic) {
             Some(header) if refused != Some(&header) => Ok(self.basic.get_or_init(|| header).clone()),
-            Some(_) => Err(denied(place.wrong_login())),
-            None => Err(denied(place.no_login())),
+            _ => Err(denied(self.hint(place))),
         }
     }
 
-    /// What `config.json` has for the registry, looked up once, when it is first needed.
-    fn credentials(&self, place: &Place, options: &Options) -> Result<Option<&Credentials>, &String> {
-        let found = self.credentials.get_or_init(|| match &options.docker_config_folder {
-            Some(folder) => credentials::find(folder, &place.registry),
-            None => Ok(None),
-        });
-        found.as_ref().map(Option::as_ref)
+    /// What `config.json` has for the registry, looked up once, when it is first needed. If it cannot be used we go
+    /// on without, as Docker does: a helper that was removed must not hide public images.
+    fn credentials(&self, place: &Place, options: &Options) -> &Result<Option<Credentials>, String> {
+        self.credentials.get_or_init(|| {
+            let folder = options.docker_config_folder.as_ref();
+            let found = folder.map_or(Ok(None), |folder| credentials::find(folder, &place.registry));
+            if let Err(problem) = &found {
+                warn!("going on without login for {}: {problem}", place.registry);
+            }
+            found
+        })
     }
 
-    pub(super) fn has_credentials(&self) -> bool {
-        matches!(self.credentials.get(), Some(Ok(Some(_))))
+    /// What somebody who was refused can do.
+    pub(super) fn hint(&self, place: &Place) -> String {
+        let registry = &place.registry;
+        match self.credentials.get() {
+            Some(Ok(Some(_))) => {
+                format!("the stored login is not accepted for it, try `docker login {registry}` again")
+            }
+            Some(Err(problem)) => format!("there is no login: {problem}"),
+            Some(Ok(None)) | None => format!("check the name; if it is private, run `docker login {registry}`"),
+        }
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<String, Token>> {
@@ -122,21 +130,24 @@ impl Login {
 }
 
 fn fetch_token(
-    place: &Place,
-    http: &Http,
+    session: &Session,
+    ask: &Ask<'_>,
     challenge: &Challenge,
-    (what, scope): (&str, &str),
     credentials: Option<&Credentials>,
-) -> Result<(Secret, Duration), Refusal> {
+    denied: impl Fn() -> Trouble,
+) -> Result<(Secret, Duration), Trouble> {
+    let place = &session.place;
     let invalid = |detail: String| {
-        Refusal::Final(RegistryError::Invalid { what: format!("the login service of {}", place.registry), detail })
+        let what = format!("the login service of {}", place.registry);
+        Trouble::Final(RegistryError::Invalid { what, detail })
     };
     let realm = challenge.parameter("realm").unwrap_or_default();
     let mut realm = Url::parse(realm).map_err(|_| invalid("its address is not a URL".to_owned()))?;
     place.may_lead_to(&realm).map_err(invalid)?;
     let service = challenge.parameter("service").unwrap_or_default();
     // A mirror may call the repository by another name; it may not make us ask for more than to pull.
-    let scope = challenge.parameter("scope").filter(|asked| only_pulls(asked)).unwrap_or(scope);
+    let scope = challenge.parameter("scope").filter(|asked| only_pulls(asked)).unwrap_or(ask.scope);
+    let http = session.http_for(&realm);
     let result = match credentials {
         Some(Credentials::Identity(token)) => {
             let form = form_urlencoded::Serializer::new(String::new())
@@ -160,18 +171,19 @@ fn fetch_token(
             http.get(&realm, header.as_slice(), Length::Short)
         }
     };
-    let refuse = |failure: crate::http::Failure| match failure.is_final {
+    let refuse = |failure: Failure| match failure.is_final {
         true => invalid(failure.detail),
-        false => Refusal::Again(format!("its login service: {}", failure.detail)),
+        false => Trouble::Passing(format!("its login service: {}", failure.detail), None),
     };
     let answer = result.map_err(refuse)?;
     match answer.status {
         200 => {}
-        400 | 401 | 403 | 404 if credentials.is_some() => {
-            return Err(Refusal::Final(place.denied(what, place.wrong_login())));
+        400 | 401 | 403 | 404 => return Err(denied()),
+        429 => return Err(Trouble::Limited(retry_after(&answer.headers))),
+        status @ 500.. => {
+            let detail = format!("its login service answers {status}");
+            return Err(Trouble::Passing(detail, retry_after(&answer.headers)));
         }
-        400 | 401 | 403 | 404 => return Err(Refusal::Final(place.denied(what, place.no_login()))),
-        429 | 500.. => return Err(Refusal::Again(format!("its login service answers {}", answer.status))),
         status => return Err(invalid(format!("it answers with status {status}"))),
     }
     let bytes = answer.bytes(TOKEN_BYTES_MAX).map_err(refuse)?;
@@ -188,11 +200,4 @@ fn fetch_token(
 /// Whether a scope asks for nothing but reading: `repository:a/b:pull`, `registry:catalog:*`.
 fn only_pulls(scope: &str) -> bool {
     scope == "registry:catalog:*" || (scope.starts_with("repository:") && scope.ends_with(":pull"))
-}
-
-/// The login service a 401 names, if it names one.
-pub(super) fn realm_of(answer: &Answer) -> Option<Url> {
-    let values = answer.headers.get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
-    let bearer = values.flat_map(Challenge::all).find(|challenge| challenge.scheme == "bearer")?;
-    Url::parse(bearer.parameter("realm")?).ok()
 }

@@ -123,14 +123,6 @@ impl Place {
     pub(super) fn denied(&self, what: &str, hint: String) -> RegistryError {
         RegistryError::Denied { registry: self.registry.clone(), what: what.to_owned(), hint }
     }
-
-    pub(super) fn wrong_login(&self) -> String {
-        format!("the stored login is not accepted for it, try `docker login {}` again", self.registry)
-    }
-
-    pub(super) fn no_login(&self) -> String {
-        format!("check the name; if it is private, run `docker login {}`", self.registry)
-    }
 }
 
 fn is_loopback(url: &Url) -> bool {

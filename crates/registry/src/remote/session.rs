@@ -5,10 +5,7 @@ use std::time::Duration;
 use tracing::debug;
 use url::Url;
 
-use super::{
-    login::{Login, Refusal},
-    place::Place,
-};
+use super::{login::Login, place::Place};
 use crate::{
     Options, RegistryError,
     credentials::Secret,
@@ -102,40 +99,36 @@ impl Session {
 
     fn try_once(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
         let known = self.login.known(ask.scope, (self.options.clock.now)());
-        let (answer, is_own) = self.follow(ask, known.as_ref())?;
-        if answer.status != 401 || !is_own {
+        let (answer, stayed) = self.follow(ask, known.as_ref())?;
+        if answer.status != 401 || !stayed {
             return self.judge(ask, answer);
         }
-        // The login service may be anywhere; only the registry's own host is exempt from the address rule.
-        let asked = (ask.what, ask.scope);
-        let http = |challenge_is_own: bool| if challenge_is_own { &self.own } else { &self.elsewhere };
-        let login_is_own = super::login::realm_of(&answer).is_some_and(|realm| self.place.owns(&realm));
-        let login = self.login.answer(&self.place, http(login_is_own), &answer, asked, known.as_ref(), &self.options);
-        let fresh = login.map_err(|refusal| match refusal {
-            Refusal::Final(error) => Trouble::Final(error),
-            Refusal::Again(detail) => Trouble::Passing(detail, None),
-        })?;
+        let fresh = self.login.answer(self, ask, &answer, known.as_ref())?;
         let (answer, _) = self.follow(ask, Some(&fresh))?;
         self.judge(ask, answer)
     }
 
-    /// Sends the request and follows redirects; says whether the registry itself answered.
+    /// Only the registry's own host is exempt from the address rule.
+    pub(super) fn http_for(&self, url: &Url) -> &Http {
+        if self.place.owns(url) { &self.own } else { &self.elsewhere }
+    }
+
+    /// Sends the request and follows redirects; says whether they never left the registry.
     fn follow(&self, ask: &Ask<'_>, authorization: Option<&Secret>) -> Result<(Answer, bool), Trouble> {
         let invalid = |detail: String| Trouble::Final(RegistryError::Invalid { what: ask.what.to_owned(), detail });
         let range = ask.from.map(|from| format!("bytes={from}-"));
         let mut url = ask.url.clone();
         let mut stayed = true;
         for _ in 0..=REDIRECTS_MAX {
-            let is_own = self.place.owns(&url);
-            stayed &= is_own;
+            stayed &= self.place.owns(&url);
             let mut headers = vec![("accept", ask.accept)];
             headers.extend(range.as_ref().map(|range| ("range", range.as_str())));
             // Once elsewhere, never again: whoever we were sent to could send us back with another path.
             headers.extend(authorization.filter(|_| stayed).map(|secret| ("authorization", secret.reveal())));
-            let http = if is_own { &self.own } else { &self.elsewhere };
-            let answer = http.get(&url, &headers, ask.length).map_err(|failure| self.passing(ask, &url, failure))?;
+            let answer = self.http_for(&url).get(&url, &headers, ask.length);
+            let answer = answer.map_err(|failure| self.passing(ask, &url, failure))?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-                return Ok((answer, is_own));
+                return Ok((answer, stayed));
             }
             let target = answer.header("location").and_then(|location| url.join(location).ok());
             let target = target.ok_or_else(|| invalid("it is redirected to what is not a URL".to_owned()))?;
@@ -161,14 +154,7 @@ impl Session {
         Err(match answer.status {
             200 => return Ok(answer),
             206 | 416 if ask.from.is_some() => return Ok(answer),
-            401 if self.login.has_credentials() => {
-                Trouble::Final(self.place.denied(ask.what, self.place.wrong_login()))
-            }
-            403 if self.login.has_credentials() => {
-                let hint = format!("the stored login for {} has no right to it", self.place.registry);
-                Trouble::Final(self.place.denied(ask.what, hint))
-            }
-            401 | 403 => Trouble::Final(self.place.denied(ask.what, self.place.no_login())),
+            401 | 403 => Trouble::Final(self.place.denied(ask.what, self.login.hint(&self.place))),
             404 => Trouble::Final(RegistryError::NotFound { what: what(), hint: ask.not_found_hint.to_owned() }),
             429 => Trouble::Limited(retry_after(&answer.headers)),
             status @ (408 | 500 | 502..=504) => {

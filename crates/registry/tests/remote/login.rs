@@ -118,3 +118,22 @@ fn a_missing_login_says_what_to_do() {
         assert_eq!(error, expected);
     }
 }
+
+#[test]
+fn a_broken_login_does_not_hide_public_images() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    fs::write(folder.path().join("config.json"), r#"{"credsStore":"was-removed"}"#).expect("temporary folder");
+    for anonymous_pull in [true, false] {
+        let harbour = Harbour::start(Script { anonymous_pull, ..script(Auth::Bearer) });
+        harbour.push_image("a/b", "v1", &[b"layer"]);
+        let options = Options { docker_config_folder: Some(folder.path().to_owned()), ..options() };
+        match (anonymous_pull, open(&harbour, "a/b:v1", &options).resolve(None)) {
+            (true, Ok(_)) => {}
+            (false, Err(e)) => {
+                let error = e.to_string();
+                assert!(error.contains("docker-credential-was-removed could not be started"), "{error}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}

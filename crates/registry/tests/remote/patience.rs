@@ -95,3 +95,35 @@ fn nobody_there_and_the_wrong_protocol_say_what_to_do() {
     );
     assert_eq!(error, expected);
 }
+
+#[test]
+fn localhost_is_reached_under_each_of_its_addresses() {
+    let harbour = Harbour::start(Script::default());
+    harbour.push_image("a/b", "v1", &[b"layer"]);
+    let locator = format!("{}/a/b:v1", harbour.host().replace("127.0.0.1", "localhost")).parse().expect("a reference");
+    let image = registry::open(&locator, &options()).expect("a registry").resolve(None);
+    assert!(image.is_ok(), "{image:?}");
+}
+
+#[test]
+fn a_proxy_is_used_for_everything_and_its_password_is_not_shown() {
+    let harbour = Harbour::start(Script::default());
+    harbour.push_image("a/b", "v1", &[b"layer"]);
+    let gone = Harbour::start(Script::default()).host().to_owned();
+    let proxy = Some(registry::Secret::new(format!("http://keeper:invented@{gone}")));
+    let error = open(&harbour, "a/b:v1", &Options { proxy, ..options() }).resolve(None).expect_err("it is gone");
+    assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
+    assert!(!format!("{error} {error:?}").contains("invented"), "{error}");
+    assert!(harbour.requests().is_empty(), "nothing may go around the proxy");
+}
+
+#[test]
+fn a_limited_login_service_is_waited_for() {
+    let faults = vec![Fault::times("/token", 1, Act::rate_limited("5"))];
+    let script = Script { auth: harbour::Auth::Bearer, anonymous_pull: true, faults, ..Script::default() };
+    let harbour = Harbour::start(script);
+    harbour.push_image("a/b", "v1", &[b"layer"]);
+    pauses();
+    assert!(resolve(&harbour, "a/b:v1", None).is_ok());
+    assert_eq!(pauses(), [Duration::from_secs(5)]);
+}
