@@ -3,9 +3,20 @@
 //! The only code of Lazaret that speaks to registries and container engines. Every blob is verified against its
 //! digest and size while it streams.
 
+mod credentials;
+mod http;
+mod http_address;
+mod http_retry;
+mod local;
+mod remote;
+mod verify;
+
 use std::{io::Read, time::Duration};
 
 use model::{Descriptor, Digest, ImageReference, Index, Locator, Manifest, Platform};
+
+pub use credentials::Secret;
+pub use http_retry::Clock;
 
 /// How to talk to registries.
 #[derive(Debug, Clone)]
@@ -22,8 +33,32 @@ pub struct Options {
     pub retry_wait_max: Duration,
     /// Time to connect, and longest silence while reading.
     pub timeout: Duration,
+    /// Pause before the second try of a request; doubled before each further one.
+    pub retry_pause: Duration,
     /// `User-Agent`, with a contact.
     pub user_agent: String,
+    /// Proxy for everything, `http://[USER:PASSWORD@]HOST:PORT`. None: none, whatever the environment says.
+    pub proxy: Option<Secret>,
+    /// Pauses and token lifetimes.
+    pub clock: Clock,
+}
+
+/// Anonymous, without proxy, three tries, a minute of patience.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            insecure_registries: Vec::new(),
+            docker_config_folder: None,
+            docker_socket: "/var/run/docker.sock".into(),
+            attempts_max: 3,
+            retry_wait_max: Duration::from_secs(60),
+            timeout: Duration::from_secs(30),
+            retry_pause: Duration::from_millis(500),
+            user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
+            clock: Clock::system(),
+        }
+    }
 }
 
 /// What went wrong, split by what a caller can do. Messages name the reference or digest, and what to do.
@@ -145,8 +180,10 @@ pub trait ImageSource: Send + Sync {
 /// [`RegistryError::NotFound`] or [`RegistryError::Invalid`] for local places that cannot be read. Registries are
 /// first spoken to in [`ImageSource::resolve`].
 pub fn open(locator: &Locator, options: &Options) -> Result<Box<dyn ImageSource>, RegistryError> {
-    let _ = (locator, options);
-    unimplemented!()
+    match locator {
+        Locator::Registry(reference) => remote::open(reference, options),
+        local => local::open(local, options),
+    }
 }
 
 /// A registry's catalogue and tags, for hunting.
@@ -178,8 +215,7 @@ pub trait Catalogue: Send + Sync {
 ///
 /// [`RegistryError::Invalid`] if `url` is not one.
 pub fn open_registry(url: &str, options: &Options) -> Result<Box<dyn Catalogue>, RegistryError> {
-    let _ = (url, options);
-    unimplemented!()
+    remote::open_registry(url, options)
 }
 
 /// One member of a streamed `docker save` archive (standard input), for [`read_docker_stream`].
