@@ -9,9 +9,14 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod private_key;
+mod private_key_file;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
-pub(crate) const ALL: &[&Detector] = &[];
+pub(crate) const ALL: &[&Detector] = &[
+    &private_key::DETECTOR,
+    &private_key_file::DETECTOR,
+];
 
 /// Detectors of image configs.
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
