@@ -9,11 +9,13 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod cloud_key;
 mod private_key;
 mod private_key_file;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &cloud_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
 ];
