@@ -12,12 +12,14 @@ use crate::Place;
 mod cloud_key;
 mod private_key;
 mod private_key_file;
+mod service_token;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
+    &service_token::DETECTOR,
 ];
 
 /// Detectors of image configs.
