@@ -10,6 +10,8 @@ use crate::Place;
 
 // Add a detector: its module here …
 mod cloud_key;
+mod credential_file;
+mod env_secret;
 mod private_key;
 mod private_key_file;
 mod service_token;
@@ -17,13 +19,16 @@ mod service_token;
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
+    &credential_file::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
     &service_token::DETECTOR,
 ];
 
 /// Detectors of image configs.
-pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
+pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[
+    &env_secret::DETECTOR,
+];
 
 /// What a detector is, apart from how it looks.
 pub struct About {
