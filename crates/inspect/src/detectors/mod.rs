@@ -12,17 +12,21 @@ use crate::Place;
 mod cloud_key;
 mod credential_file;
 mod env_secret;
+mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
 mod service_token;
+mod ssh_key_writer;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
     &credential_file::DETECTOR,
+    &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
     &service_token::DETECTOR,
+    &ssh_key_writer::DETECTOR,
 ];
 
 /// Detectors of image configs.
