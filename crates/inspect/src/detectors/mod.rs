@@ -12,6 +12,7 @@ use crate::Place;
 mod cloud_key;
 mod credential_file;
 mod env_secret;
+mod indicators;
 mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
@@ -22,6 +23,7 @@ mod ssh_key_writer;
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
     &credential_file::DETECTOR,
+    &indicators::DETECTOR,
     &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
