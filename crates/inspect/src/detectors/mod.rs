@@ -10,8 +10,10 @@ use crate::Place;
 
 // Add a detector: its module here …
 mod cloud_key;
+mod config_facts;
 mod credential_file;
 mod env_secret;
+mod history_facts;
 mod indicators;
 mod planted_ssh_key;
 mod private_key;
@@ -33,7 +35,9 @@ pub(crate) const ALL: &[&Detector] = &[
 
 /// Detectors of image configs.
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[
+    &config_facts::DETECTOR,
     &env_secret::DETECTOR,
+    &history_facts::DETECTOR,
 ];
 
 /// What a detector is, apart from how it looks.
