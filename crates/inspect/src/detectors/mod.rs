@@ -20,6 +20,7 @@ mod private_key;
 mod private_key_file;
 mod service_token;
 mod ssh_key_writer;
+mod suspicious_account;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &private_key_file::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
+    &suspicious_account::DETECTOR,
 ];
 
 /// Detectors of image configs.
