@@ -15,6 +15,7 @@ mod credential_file;
 mod env_secret;
 mod history_facts;
 mod indicators;
+mod packed_script;
 mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
@@ -27,6 +28,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
     &credential_file::DETECTOR,
     &indicators::DETECTOR,
+    &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
