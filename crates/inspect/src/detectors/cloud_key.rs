@@ -40,6 +40,8 @@ const KEYS_MAX: usize = 64;
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let mut matches: Vec<Match> = Vec::new();
+    // Service accounts are looked for in kilobytes behind a hit: not again at every repetition.
+    let mut accounts_done = 0;
     for hit in sample.hits {
         if matches.len() >= KEYS_MAX {
             break;
@@ -47,7 +49,11 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         let found = match hit.literal {
             0 => pair(sample, hit.offset, &AWS),
             1 => pair(sample, hit.offset, &ALIBABA),
-            2 => google(sample, hit.offset),
+            2 if hit.offset < accounts_done => None,
+            2 => {
+                accounts_done = hit.offset + 512;
+                google(sample, hit.offset)
+            }
             _ => azure(sample, hit.offset),
         };
         let Some(found) = found else { continue };

@@ -46,9 +46,17 @@ const FOUND_MAX: usize = 32;
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let mut matches: Vec<Match> = Vec::new();
+    // Docker's and pip's files are read in kilobytes from a hit on: not again at every repetition.
+    let mut done = 0;
     for hit in sample.hits {
         if matches.len() >= FOUND_MAX {
             break;
+        }
+        if matches!(hit.literal, 0 | 4) {
+            if hit.offset < done {
+                continue;
+            }
+            done = hit.offset + 2048;
         }
         let found = match hit.literal {
             0 => docker(sample, hit.offset),
@@ -94,13 +102,15 @@ fn npm(sample: &Sample<'_>, offset: usize) -> Found {
     let line = String::from_utf8_lossy(line);
     let (registry, value) = line.split_once(":_authToken=").filter(|_| start <= offset)?;
     let value = value.split_whitespace().next()?.trim_matches('"');
-    looks_random(value)
+    let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./+".contains(&b));
+    (plain && looks_random(value))
         .then(|| (format!("npm log-in for {}", model::text::excerpt(registry.as_bytes())), value.to_owned()))
 }
 
 fn kubernetes(sample: &Sample<'_>, offset: usize) -> Found {
-    let text = text_from(sample, offset, 16 << 10);
-    let value = text.split_once(':')?.1.split_whitespace().next()?;
+    let rest = sample.around(offset + "client-key-data:".len(), 0, 16 << 10).1.trim_ascii_start();
+    let end = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')));
+    let value = std::str::from_utf8(rest.get(..end.unwrap_or(rest.len()))?).ok()?;
     let decoded = STANDARD.decode(value).ok()?;
     let (_, key) = private_key::parse_at(&decoded, memchr::memmem::find(&decoded, b"PRIVATE KEY-----")?)?;
     (!key.is_known()).then(|| (format!("Kubernetes client key ({})", key.describe()), value.to_owned()))

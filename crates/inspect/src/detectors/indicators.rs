@@ -96,7 +96,7 @@ fn is_url_byte(byte: u8) -> bool {
 /// The host of a URL as an indicator, if it could be reached and is not one that everybody names.
 fn public_host(url: &str) -> Option<Indicator> {
     let (_, rest) = url.split_once("://")?;
-    let end = rest.find(|c: char| matches!(c, '/' | '?' | '#' | ',' | ')' | ']' | ';' | '}')).unwrap_or(rest.len());
+    let end = rest.find(['/', '?', '#', ',', ')', ']', ';', '}']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = authority.split_once(':').map_or((authority, ""), |(host, port)| (host, port));

@@ -38,11 +38,8 @@ pub(crate) const ALL: &[&Detector] = &[
 ];
 
 /// Detectors of image configs.
-pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[
-    &config_facts::DETECTOR,
-    &env_secret::DETECTOR,
-    &history_facts::DETECTOR,
-];
+pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
+    &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// What a detector is, apart from how it looks.
 pub struct About {

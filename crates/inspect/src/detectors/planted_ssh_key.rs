@@ -5,6 +5,7 @@
 //!
 //! - Sees: `authorized_keys` and `authorized_keys2` of any account and under `etc/ssh`, with at least one well-formed
 //!   key; options (`command=…`) and comment lines are understood.
+//!   A file of that name elsewhere is a fact.
 //! - Misses: `AuthorizedKeysCommand`; other file names set in `sshd_config`; certificates' authorities.
 //! - False alarms: development images that ship a documented key pair, such as Vagrant's.
 //! - Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"; RFC 4253 6.6; ATT&CK T1098.004.
@@ -13,6 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_pur
 use model::{Category, Confidence, Digest, Indicator, IndicatorKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
+use crate::Place;
 
 pub(crate) const DETECTOR: Detector = Detector {
     about: About {
@@ -66,7 +68,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         if !text.trim_ascii_start().starts_with(b"#")
             && let Some(key) = std::str::from_utf8(text).ok().and_then(parse_public_key)
         {
-            matches.push(key.found("", offset));
+            let mut found = key.found("", offset);
+            found.weight = sample.place.is_some_and(|place| !is_read_by_a_server(place)).then_some(Weight::Fact);
+            matches.push(found);
         }
         offset += line.len() + 1;
         if matches.len() >= KEYS_MAX {
@@ -74,6 +78,12 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         }
     }
     matches
+}
+
+/// Elsewhere it is a template or a test's: a fact.
+fn is_read_by_a_server(place: &Place<'_>) -> bool {
+    let (folder, _) = place.path.rsplit_once('/').unwrap_or_default();
+    folder.ends_with("/.ssh") || folder == ".ssh" || folder.starts_with("etc/ssh") || folder == "etc/dropbear"
 }
 
 /// The first key on a line: a type, a space, and base64 that begins with the same type.
@@ -110,7 +120,7 @@ pub(super) fn parse_public_key(line: &str) -> Option<PublicKey<'_>> {
 pub(super) mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-    use super::DETECTOR;
+    use super::{DETECTOR, Weight};
     use crate::detectors::testing::{check, run};
 
     /// An Ed25519 public key of 32 bytes that count up from `seed`.
@@ -128,6 +138,14 @@ pub(super) mod tests {
         assert!(found[0].summary.ends_with("\"root@build\""), "{}", found[0].summary);
         assert!(found[0].indicators[0].value.starts_with("SHA256:"));
         assert_eq!(found[0].offset, Some(8));
+    }
+
+    #[test]
+    fn a_template_is_a_fact() {
+        let weight = |path: &str| run(&DETECTOR, path, 0o600, invented_key(1).as_bytes())[0].weight;
+        assert_eq!(weight("srv/salt/files/authorized_keys"), Some(Weight::Fact));
+        assert_eq!(weight("home/app/.ssh/authorized_keys"), None, "a sign, as usual");
+        assert_eq!(weight("etc/ssh/authorized_keys.d/root"), None);
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn judge(sample: &Sample<'_>, start: usize, key: &PrivateKey) -> Match {
     found.indicators.push(secret::fingerprint("private-key", &key.body));
     if key.encrypted {
         found.severity = Some(Severity::Low);
-    } else if key.escaped && is_setting(sample.bytes, start) {
+    } else if is_setting(sample.bytes, start, key.escaped) {
         found.weight = Some(Weight::Proof);
     } else if sample.kind == FileKind::Script {
         found.weight = Some(Weight::Sign);
@@ -114,11 +114,21 @@ fn judge(sample: &Sample<'_>, start: usize, key: &PrivateKey) -> Match {
     found
 }
 
-/// Whether the armour is the value of `"private_key": "…"` or `NAME_KEY=…`, as in credentials and environments.
-fn is_setting(bytes: &[u8], start: usize) -> bool {
+/// Whether the armour is the value of `"private_key": "…"` or `NAME_KEY=…`, as in credentials and environments. With
+/// real line ends only the second, written as shells and environments do: upper case, at most one quote, no spaces.
+fn is_setting(bytes: &[u8], start: usize, escaped: bool) -> bool {
     let before = bytes.get(start.saturating_sub(64)..start).unwrap_or_default();
     let line = before.rsplit(|&b| b == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+    let upper = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'_' | b'=' | b'"' | b'\'' | b'0'..=b'9');
+    let shell = before.len() - before.iter().rev().take_while(|b| upper(b)).count();
+    let assigned =
+        before.get(shell..).is_some_and(|word| word.iter().filter(|b| matches!(b, b'"' | b'\'')).count() < 2);
+    let word_starts = shell == 0 || before.get(shell - 1).is_some_and(u8::is_ascii_whitespace);
+    let in_shell = assigned && word_starts && line.contains('=');
+    if !(escaped || in_shell) {
+        return false;
+    }
     let name = line.trim_end_matches(['"', '\'', ' ']);
     let Some(name) = name.strip_suffix([':', '=']) else { return false };
     let name = name.trim_end_matches(['"', '\'', ' ']);
@@ -138,7 +148,8 @@ pub(super) fn parse_at(bytes: &[u8], label_offset: usize) -> Option<(usize, Priv
     let label = std::str::from_utf8(rest.get(..label_end)?).ok()?;
     let body = rest.get(label_end + 5..)?;
     let body = body.get(..BODY_BYTES_MAX).unwrap_or(body);
-    let body_end = memchr::memmem::find(body, b"-----END")?;
+    // A body holds no dashes, so that armours without an end cannot make this search the same bytes again and again.
+    let body_end = memchr::memmem::find(body, b"-----").filter(|&at| body.get(at + 5..at + 8) == Some(b"END"))?;
     let armour_bytes = BEGIN.len() + label_end + 5 + body_end;
     let escaped = memchr::memmem::find(body.get(..body_end)?, b"\\n").is_some();
     let armoured = dearmour(body.get(..body_end)?)?;
@@ -323,13 +334,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_setting_with_escaped_line_ends_is_proof() {
+    fn a_setting_is_proof() {
         let key = invented_key(9).replace('\n', "\\n");
         let found = run(&DETECTOR, "x", 0o644, format!("{{\"private_key\": \"{key}\"}}").as_bytes());
         assert_eq!(found.first().and_then(|found| found.weight), Some(Weight::Proof));
+        let variable = format!("SSH_PRIVATE_KEY={}", invented_key(9));
+        let found = run(&DETECTOR, "x", 0o644, variable.as_bytes());
+        assert_eq!(found.first().and_then(|found| found.weight), Some(Weight::Proof));
+        let python = format!("SERVER_KEY = \"\"\"{}\"\"\"", invented_key(9));
+        let found = run(&DETECTOR, "x", 0o644, python.as_bytes());
+        assert_eq!(found.first().map(|found| found.weight), Some(None), "a fact, as usual");
         let source = format!("const TEST_KEY = \"{key}\"");
         let found = run(&DETECTOR, "x", 0o644, source.as_bytes());
         assert_eq!(found.first().map(|found| found.weight), Some(None), "a fact, as usual");
+    }
+
+    /// Searching each to its ceiling would read 6.5 GB.
+    #[test]
+    fn armours_without_end_take_linear_time() {
+        let text = ["-----BEGIN PRIVATE", " KEY-----"].concat().repeat(100_000);
+        check(&DETECTOR, "x", text.as_bytes(), &[]);
     }
 
     #[test]

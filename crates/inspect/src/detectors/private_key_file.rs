@@ -79,7 +79,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     }
     let mut found = Match::new(format!("{} as {}", key.describe(), place.path), start);
     found.indicators.push(secret::fingerprint("private-key", &key.body));
-    if DRAWN_AT_INSTALLATION.iter().any(|known| place.path == *known) {
+    if DRAWN_AT_INSTALLATION.contains(&place.path) {
         found.summary = format!("{}, drawn when a package was installed: the same in every container", found.summary);
         found.weight = Some(Weight::Fact);
         found.severity = Some(Severity::Low);

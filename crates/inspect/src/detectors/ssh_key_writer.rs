@@ -37,13 +37,13 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         if hit.offset < done || matches.len() >= 16 {
             continue;
         }
-        done = hit.offset + NEAR_BYTES;
-        let (start, near) = sample.around(hit.offset, NEAR_BYTES, NEAR_BYTES);
-        let line_at = sample.line(hit.offset, NEAR_BYTES).1;
-        let near = String::from_utf8_lossy(near);
-        if !writes(&String::from_utf8_lossy(line_at)) {
+        // `>>` and `tee` stand right before the name.
+        if !writes(&String::from_utf8_lossy(sample.line(hit.offset, 128).1)) {
             continue;
         }
+        done = hit.offset + NEAR_BYTES / 2;
+        let (start, near) = sample.around(hit.offset, NEAR_BYTES, NEAR_BYTES);
+        let near = String::from_utf8_lossy(near);
         let Some(key) = parse_public_key(&near) else { continue };
         let found = key.found("adds ", start);
         if !matches.iter().any(|earlier| earlier.indicators == found.indicators) {
@@ -67,8 +67,10 @@ mod tests {
 
     #[test]
     fn appending_an_inline_key_is_seen() {
-        let script =
-            format!("#!/bin/sh\nmkdir -p /root/.ssh\necho '{} a@b' >> /root/.ssh/authorized_keys\n", invented_key(2));
+        let script = format!(
+            "#!/bin/sh\nmkdir -p /root/.ssh\ntouch /root/.ssh/authorized_keys\necho '{} a@b' >> /root/.ssh/authorized_keys\n",
+            invented_key(2)
+        );
         let found = run(&DETECTOR, "x", 0o755, script.as_bytes());
         assert_eq!(found.len(), 1);
         assert!(found[0].summary.starts_with("adds ssh-ed25519 SHA256:"), "{}", found[0].summary);
