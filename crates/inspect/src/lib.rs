@@ -2,6 +2,7 @@
 
 pub mod detectors;
 pub mod kind;
+mod secret;
 
 use model::{FileFacts, FileKind, Finding, ImageConfig, Observation};
 

