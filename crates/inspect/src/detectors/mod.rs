@@ -9,9 +9,32 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod cron_persistence;
+mod download_and_run;
+mod flood_tool;
+mod hacking_tool;
+mod init_persistence;
+mod ld_preload;
+mod miner_binary;
+mod miner_config;
+mod mining_pool;
+mod reverse_shell;
+mod wallet;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
-pub(crate) const ALL: &[&Detector] = &[];
+pub(crate) const ALL: &[&Detector] = &[
+    &cron_persistence::DETECTOR,
+    &download_and_run::DETECTOR,
+    &flood_tool::DETECTOR,
+    &hacking_tool::DETECTOR,
+    &init_persistence::DETECTOR,
+    &ld_preload::DETECTOR,
+    &miner_binary::DETECTOR,
+    &miner_config::DETECTOR,
+    &mining_pool::DETECTOR,
+    &reverse_shell::DETECTOR,
+    &wallet::DETECTOR,
+];
 
 /// Detectors of image configs.
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
