@@ -17,6 +17,8 @@ use crate::{intel, pool, shell::text};
 const POOLS_OF_ONE_MINER_MAX: usize = 8;
 /// Most indicators kept of one file.
 const INDICATORS_MAX: usize = 16;
+/// Ports of Monero nodes: pools run public ones, and wallets connect to them.
+const NODE_PORTS: &[u16] = &[18080, 18081, 18089];
 /// Most literals looked around of one file.
 const HITS_MAX: usize = 4096;
 
@@ -55,7 +57,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     }
     let Some((offset, _)) = found.first() else { return Vec::new() };
     let offset = *offset;
-    let connects = found.iter().any(|(_, endpoint)| endpoint.port.is_some() || endpoint.is_stratum);
+    let connects = found
+        .iter()
+        .any(|(_, endpoint)| endpoint.is_stratum || endpoint.port.is_some_and(|port| !NODE_PORTS.contains(&port)));
     let is_list = domains.len() > POOLS_OF_ONE_MINER_MAX || sample.kind == FileKind::Binary;
     let for_people = text::TEXT_KINDS.contains(&sample.kind) && text::is_document(sample, offset);
     let names: Vec<_> = found.iter().take(3).map(|(_, endpoint)| endpoint.written()).collect();

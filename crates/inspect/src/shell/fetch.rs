@@ -123,7 +123,12 @@ pub(crate) fn runs_after(before: &str, text: &str) -> Option<Run> {
         return None;
     }
     let (place, scope) = match &stored {
-        Some((place, end)) => (place.as_str(), rest.get(..*end).unwrap_or(rest)),
+        // `a && b` is no background: the piece ends with the first of two.
+        Some((place, end)) => {
+            let end =
+                if rest.get(*end..).is_some_and(|next| next.starts_with('&')) { end.saturating_sub(1) } else { *end };
+            (place.as_str(), rest.get(..end).unwrap_or(rest))
+        }
         None => ("", line),
     };
     let mut strong = Vec::new();
@@ -144,7 +149,9 @@ pub(crate) fn runs_after(before: &str, text: &str) -> Option<Run> {
     if DEFENCES.is_match(&text) {
         strong.push("with traces or defences removed");
     }
-    if TLS_OFF.is_match(line) {
+    let own_end = ["|", ";", "&&"].iter().filter_map(|end| behind_url.find(end)).min().unwrap_or(behind_url.len());
+    let own = line.get(..line.len() - behind_url.len() + own_end).unwrap_or(line);
+    if TLS_OFF.is_match(own) {
         weak.push("without checking certificates");
     }
     if BACKGROUND.is_match(scope) {
