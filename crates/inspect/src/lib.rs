@@ -4,6 +4,11 @@ pub mod detectors;
 pub mod kind;
 mod secret;
 
+mod intel;
+mod pool;
+mod shell;
+mod wallet;
+
 use model::{FileFacts, FileKind, Finding, ImageConfig, Observation};
 
 /// A user's rule file, already read.

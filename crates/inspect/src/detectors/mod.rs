@@ -12,29 +12,51 @@ use crate::Place;
 mod cloud_key;
 mod config_facts;
 mod credential_file;
+mod cron_persistence;
+mod download_and_run;
 mod env_secret;
+mod flood_tool;
+mod hacking_tool;
 mod history_facts;
 mod indicators;
+mod init_persistence;
+mod ld_preload;
+mod miner_binary;
+mod miner_config;
+mod mining_pool;
 mod packed_script;
 mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
+mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
+mod wallet;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
     &credential_file::DETECTOR,
+    &cron_persistence::DETECTOR,
+    &download_and_run::DETECTOR,
+    &flood_tool::DETECTOR,
+    &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
+    &init_persistence::DETECTOR,
+    &ld_preload::DETECTOR,
+    &miner_binary::DETECTOR,
+    &miner_config::DETECTOR,
+    &mining_pool::DETECTOR,
     &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
+    &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
+    &wallet::DETECTOR,
 ];
 
 /// Detectors of image configs.

@@ -1,0 +1,3 @@
+if [ -f ~/.bashrc ]; then . ~/.bashrc; fi
+. "$HOME/.cargo/env"
+export PATH="/root/.local/bin:$PATH"

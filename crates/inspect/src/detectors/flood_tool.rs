@@ -1,0 +1,207 @@
+//! Recognises programs that flood others with traffic.
+//!
+//! A flooder lists several methods and counts what it sent; with targets built in or fetched it attacks somebody. Bots of
+//! the Mirai kind carry a command table of methods and a scanner for the next victims.
+//!
+//! - Sees: three or more flood methods with an attacker's messages, in programs and scripts; targets, target lists, bot tables.
+//! - Misses: single-method tools, packed bots, generic load generators given targets at run time.
+//! - False alarms: firewalls and intrusion detection name floods too, but attack nothing: they lack the messages.
+//! - Source: public descriptions of Mirai and Gafgyt command tables, and of 2022's volunteer images; ATT&CK T1498, T1499.
+
+use std::sync::LazyLock;
+
+use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::{About, Detector, Match, Sample, Scope};
+use crate::shell::{Host, text};
+
+/// As many different hosts are targets and not a project's own pages.
+const TARGETS_MIN: usize = 8;
+/// Most targets kept.
+const TARGETS_MAX: usize = 32;
+
+pub(super) const DETECTOR: Detector = Detector {
+    about: About {
+        id: "flood-tool",
+        title: "Floods others with traffic",
+        category: Category::HackingTool,
+        weight: Weight::Proof,
+        severity: Severity::High,
+        confidence: Confidence::High,
+        maturity: Maturity::Draft,
+        techniques: &["T1498", "T1499"],
+    },
+    scope: Scope::Content {
+        kinds: &[FileKind::Elf, FileKind::Pe, FileKind::Script, FileKind::Text],
+        literals: &[
+            "udpflood",
+            "synflood",
+            "httpflood",
+            "ackflood",
+            "udp flood",
+            "syn flood",
+            "http flood",
+            "ack flood",
+            "dns flood",
+            "slowloris",
+            "udp_flood",
+            "syn_flood",
+            "http_flood",
+            "attack_udp",
+            "attack_tcp",
+            "udpplain",
+            "tcp flood",
+            "tcpflood",
+            "vse flood",
+            "cfbuam",
+        ],
+    },
+    inspect,
+};
+
+static METHODS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        r"(?i)udp[ _-]?flood|attack_(?:method_)?udp|\bflood_?udp|\budpplain",
+        r"(?i)syn[ _-]?flood|attack_(?:method_)?tcp_?syn|\bflood_?syn",
+        r"(?i)ack[ _-]?flood|attack_(?:method_)?tcp_?ack",
+        r"(?i)(?:https?|get|post|layer ?7)[ _-]?flood|attack_(?:method_)?(?:app_)?http|\bflood_?http|\bcfbuam\b",
+        r"(?i)\bslow[ _-]?loris|\brudy\b|r-u-dead-yet",
+        r"(?i)dns[ _-]?flood|attack_(?:method_)?(?:udp_)?dns|water ?torture",
+        r"(?i)icmp[ _-]?flood|ping[ _-]?flood",
+        r"(?i)(?:ntp|dns|memcached?|ssdp|cldap|chargen|snmp|ard)[ _-]?(?:amp\b|amplif|reflect)",
+        r"(?i)\bvse[ _-]?flood|attack_(?:method_)?(?:udp_)?vse|\bgre(?:ip|eth)\b|attack_(?:method_)?gre",
+        r"(?i)xmas[ _-]?flood|tcp[ _-]?flood|attack_(?:method_)?(?:tcp_)?(?:stomp|xmas)",
+    ]
+    .iter()
+    .map(|pattern| regex(pattern))
+    .collect()
+});
+static ACTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        r"(?i)attack (?:started|sent|finished|stopped|launched|on %|complete)|(?:start|stop|launch|begin)(?:ing|ed)?[ _]attack|attack_(?:start|stop|init|kill|parse)",
+        r"(?i)(?:packets?|requests?|bytes|pps|rps)[ _](?:sent|per second)|total (?:packets|requests)|sent (?:packets|requests)",
+        r"(?i)\b(?:now )?flooding\b|flood(?:er|s) (?:started|running)",
+        r"(?i)\btargets?\b[^\n]{0,24}(?:port|url|ip|host|list|s\.txt)|victim",
+        r"(?i)\b(?:threads?|workers?|bots?|sockets?)\b[ _]*(?:count|number|per|=|:|%d|\))",
+        r"(?i)\bduration\b|attack time|\bproxies\b|proxy[_ ]list|useragents?\b|user_agents",
+    ]
+    .iter()
+    .map(|pattern| regex(pattern))
+    .collect()
+});
+/// Words of systems that defend: they name floods to stop them.
+static DEFENDER: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?i)iptables|nftables|netfilter|intrusion (?:detection|prevention)|\bids/ips\b|mitigat|anti-?ddos|protection against|syn ?cookies|threshold|rate[- ]limit|detect(?:ed|s|ion)[^\n\x00]{0,20}flood|flood[^\n\x00]{0,20}(?:detect|protect|prevent)",
+    )
+});
+static BOT: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        r"(?i)attack_(?:parse|init|start|kill_all)|KILLATTK|!\* ?(?:udp|tcp|std|http|kill)|BOTKILL",
+        r"(?i)scanner_init|telnet ?scan|/bin/busybox [A-Z]{3,8}\b|applet not found|SCANNER ON",
+        r"(?i)killer_init|watchdog|resolve_cnc|cnc_|\bC2\b|LOLNOGTFO",
+    ]
+    .iter()
+    .map(|pattern| regex(pattern))
+    .collect()
+});
+static TARGET: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?i)https?://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?/?(?:[\x00\s\x22',|)\]]|$)"));
+static LIST: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r#"(?i)https?://[^\s\x00"'<>]{4,160}(?:targets?|victims?|sites|urls|list)[^\s\x00"'<>/]{0,24}\.(?:txt|json|csv|lst|ya?ml)"#,
+    )
+});
+
+/// ASCII only: Unicode case folding made a 5 MB program take a second.
+fn regex(pattern: &str) -> Regex {
+    RegexBuilder::new(pattern).unicode(false).build().expect("the pattern is a constant, and a test runs it")
+}
+
+fn inspect(sample: &Sample<'_>) -> Vec<Match> {
+    let Some(first) = sample.hits.first() else { return Vec::new() };
+    let is_text = text::TEXT_KINDS.contains(&sample.kind);
+    if is_text && text::is_document(sample, first.offset) && sample.kind != FileKind::Script {
+        return Vec::new();
+    }
+    let count = |patterns: &[Regex]| patterns.iter().filter(|pattern| pattern.is_match(sample.bytes)).count();
+    let methods = count(&METHODS);
+    let bot = count(&BOT);
+    if methods < 3 && !(methods >= 1 && is_text) {
+        return Vec::new();
+    }
+    let actions = count(&ACTIONS);
+    if actions < 3 && bot < 3 || DEFENDER.find_iter(sample.bytes).take(3).count() == 3 {
+        return Vec::new();
+    }
+    let list = LIST.find(sample.bytes).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
+    let targets = targets(sample.bytes);
+    let mut found = Match::new(String::new(), first.offset);
+    if bot == 3 && methods >= 3 {
+        found.summary = format!("bot with {methods} flood methods, a scanner and a controller");
+        found.category = Some(Category::Ddos);
+        found.severity = Some(Severity::Critical);
+    } else if let Some(url) = list.filter(|_| actions >= 3) {
+        found.summary = format!("flooder that fetches its targets from {}", model::text::shortened(&url, 160));
+        found.category = Some(Category::Ddos);
+        found.indicators.push(Indicator { kind: IndicatorKind::Url, value: url });
+    } else if targets.len() >= TARGETS_MIN && is_text {
+        found.summary = format!(
+            "flooder with {} targets built in, first {}",
+            targets.len(),
+            targets.first().map_or("", |first| first)
+        );
+        found.category = Some(Category::Ddos);
+        found.indicators = targets.into_iter().map(|value| Indicator { kind: IndicatorKind::Domain, value }).collect();
+    } else if methods >= 3 {
+        found.summary = format!("flooder with {methods} methods and no targets of its own");
+        found.severity = Some(Severity::Medium);
+    } else {
+        return Vec::new();
+    }
+    vec![found]
+}
+
+/// Different hosts that stand as bare URLs, at most [`TARGETS_MAX`].
+fn targets(bytes: &[u8]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for captures in TARGET.captures_iter(bytes) {
+        let Some(host) = captures.get(1) else { continue };
+        let host = String::from_utf8_lossy(host.as_bytes()).to_ascii_lowercase();
+        if Host::of(&host).is_outside() && !found.contains(&host) {
+            found.push(host);
+            if found.len() == TARGETS_MAX {
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Category;
+
+    use super::DETECTOR;
+    use crate::detectors::testing::{check, run};
+
+    const TOOL: &str = "#!/usr/bin/env python3\nMETHODS = {'udpflood': udp, 'synflood': syn, 'httpflood': http, 'slowloris': slow}\n\
+        print('Attack started on', target_ip, 'threads:', threads)\nprint('packets sent', sent)\ntarget_port = 80\n";
+
+    #[test]
+    fn targets_make_an_attack_of_a_tool() {
+        let found = run(&DETECTOR, "x", 0o755, TOOL.as_bytes());
+        assert_eq!((found.len(), found[0].category), (1, None));
+        let sites: String = (0..9).map(|i| format!("'https://site{i}.invented-target.ru/',\n")).collect();
+        let found = run(&DETECTOR, "x", 0o755, format!("{TOOL}TARGETS = [{sites}]\n").as_bytes());
+        assert_eq!((found[0].category, found[0].indicators.len()), (Some(Category::Ddos), 9));
+        let fetched = format!("{TOOL}LIST = 'https://raw.githubusercontent.com/somebody/x/main/targets.txt'\n");
+        assert_eq!(run(&DETECTOR, "x", 0o755, fetched.as_bytes())[0].category, Some(Category::Ddos));
+    }
+
+    #[test]
+    fn a_firewall_is_none() {
+        check(&DETECTOR, "x", b"#!/bin/sh\n# SYN flood, UDP flood, ICMP flood protection\niptables -N SYN_FLOOD\niptables -A UDP_FLOOD -m limit\niptables -A ICMP_FLOOD\n", &[]);
+    }
+}

