@@ -84,6 +84,7 @@ class Builder:
         self.layout = Layout(arguments.out)
         self.cache = Path(arguments.cache)
         self.standins = Path(arguments.standins) if arguments.standins else None
+        self.no_base = arguments.no_base
         self.cache.mkdir(parents=True, exist_ok=True)
 
     def base(self):
@@ -166,8 +167,11 @@ class Builder:
                 if not self.standins:
                     sys.exit(f"{file['path']}: --standins FOLDER says where the stand-ins were built")
                 data = (self.standins / file["standin"]).read_bytes()
+            elif file.get("generate") == "private key":
+                # Made here, used nowhere, kept only in the cache.
+                data = run("openssl", "genpkey", "-algorithm", "RSA", stderr=subprocess.DEVNULL)
             else:
-                data = file["text"].encode()
+                data = file["text"].lstrip("\n").encode()
             layer.file(file["path"], data, int(str(file.get("mode", "644")), 8))
         return layer.bytes()
 
@@ -201,7 +205,7 @@ class Builder:
             config["Entrypoint"] = recipe["entrypoint"]
         if "labels" in recipe:
             config["Labels"] = recipe["labels"]
-        steps = [{"base": "minbase"}, *recipe["steps"]]
+        steps = recipe["steps"] if self.no_base else [{"base": "minbase"}, *recipe["steps"]]
         layers, diff_ids, history = [], [], []
         for step in steps:
             packed, diff_id = self.layer(step)
@@ -233,6 +237,7 @@ def main():
     parser.add_argument("--cache", default=os.path.expanduser("~/.cache/lazaret-corpus"))
     parser.add_argument("--standins")
     parser.add_argument("--set", default="all", choices=["demo", "benign", "standins", "bench", "all"])
+    parser.add_argument("--no-base", action="store_true", help="leave out the base and what needs Debian packages")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     recipes = tomllib.loads((Path(__file__).parent / "recipes.toml").read_text())
@@ -246,6 +251,8 @@ def main():
             recipe.setdefault("set", "benign")
         chosen = (arguments.set == "all" and recipe["set"] != "bench") or recipe["set"] == arguments.set or (arguments.set == "demo" and recipe.get("demo"))
         if (arguments.names and name not in arguments.names) or (not arguments.names and not chosen):
+            continue
+        if arguments.no_base and any("debian" in step for step in recipe["steps"]):
             continue
         print(f"building {name}", file=sys.stderr, flush=True)
         builder.image(name, recipe)

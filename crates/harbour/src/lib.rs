@@ -13,6 +13,7 @@
 
 mod guard;
 mod image;
+mod layout;
 mod reply;
 mod script;
 mod serve;
