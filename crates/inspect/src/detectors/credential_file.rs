@@ -98,13 +98,16 @@ fn docker(sample: &Sample<'_>, offset: usize) -> Found {
 }
 
 fn npm(sample: &Sample<'_>, offset: usize) -> Found {
-    let (start, line) = sample.line(offset, 256);
-    let line = String::from_utf8_lossy(line);
-    let (registry, value) = line.split_once(":_authToken=").filter(|_| start <= offset)?;
-    let value = value.split_whitespace().next()?.trim_matches('"');
-    let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./+".contains(&b));
-    (plain && looks_random(value))
-        .then(|| (format!("npm log-in for {}", model::text::excerpt(registry.as_bytes())), value.to_owned()))
+    let rest = sample.around(offset + ":_authToken=".len(), 0, 256).1;
+    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let end = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_=./+".contains(b))).unwrap_or(rest.len());
+    let value = std::str::from_utf8(rest.get(..end)?).ok()?;
+    if !looks_random(value) {
+        return None;
+    }
+    let before = sample.around(offset, 128, 0).1;
+    let registry = before.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+    Some((format!("npm log-in for {}", model::text::excerpt(registry)), value.to_owned()))
 }
 
 fn kubernetes(sample: &Sample<'_>, offset: usize) -> Found {
