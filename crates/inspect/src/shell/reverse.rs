@@ -47,19 +47,85 @@ macro_rules! form {
 }
 
 static FORMS: [Form; 13] = [
-    form!("bash over /dev/tcp", format!(r"\b(?:ba|da|z|k)?sh\s+(?:-\w+\s+)*-[li]*i[li]*\b[^\n;|]*(?:>&|&>|>)\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+)"), &[]),
-    form!("shell over a /dev/tcp descriptor", format!(r"(?s)\d+<>\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+).{{0,200}}?(?:\bsh\b|bash)[^\n|]{{0,20}}<&\s*\d+\s*\d?>&\s*\d+"), &[]),
-    form!("read loop over /dev/tcp", format!(r"(?s)\d+<>\s*/dev/tcp/{HOST_PORT}/(?P<port>\d+).{{0,80}}?\|\s*while\s+read\s+(?:-r\s+)?\w+;\s*do\s+[\x22']?\$\{{?\w+\}}?[\x22']?\s+2?>&"), &[]),
-    form!("netcat that executes a shell", format!(r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]*\s+)*(?:-\w*[ec]\w*\s+|--(?:sh-)?exec[= ])[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh[\x22']?(?:\s+-\S+)*\s+{HOST_PORT}\s+(?P<port>\d+)"), &[]),
-    form!("netcat that executes a shell", format!(r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)\s+(?:-[a-zA-Z]+\s+)*(?:-\w*[ec]|--(?:sh-)?exec)[= ]\s*[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh\b"), &[]),
-    form!("shell piped into the network", format!(r"\|\s*(?:/\S*/)?(?:ba|da|z|k)?sh\b[^|\n]{{0,30}}\|\s*(?:nc|ncat|netcat|telnet|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)"), &[]),
-    form!("shell piped into TLS", r"\|\s*openssl\s+s_client\s+[^|\n]*-connect\s+(?P<host>[^\s:|]+):(?P<port>\d+)".to_owned(), &["mkfifo", "sh -i"]),
-    form!("socat that executes a shell", format!(r"(?i)\bsocat\b[^\n]*?(?:tcp[46]?|tcp-connect|openssl|ssl|udp[46]?)(?:-connect)?:{HOST_PORT}:(?P<port>\d+)"), &["sh", "exec:"]),
-    form!("socket given to a shell (Python)", r#"(?s)\.connect(?:_ex)?\(\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\)\).{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=)"#.to_owned(), &["socket", "sh"]),
-    form!("socket given to a shell (Perl)", r#"(?s)(?:\$\w+\s*=\s*['"](?P<host>[^'"\s]+)['"]\s*;\s*\$\w+\s*=\s*(?P<port>\d+)\s*;|PeerAddr\s*(?:=>|,)\s*['"](?P<host2>[^'":\s]+):(?P<port2>\d+)['"])"#.to_owned(), &["socket", "STDIN", "sh"]),
-    form!("socket given to a shell (PHP)", r#"(?s)fsockopen\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)[^)]*\).{0,300}?(?:exec|system|passthru|popen|proc_open)\s*\(\s*['"][^'"\n]{0,30}sh\b[^'"\n]{0,12}<&"#.to_owned(), &[]),
-    form!("socket given to a shell (Ruby)", r#"(?s)TCPSocket\.(?:open|new)\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*['"]?(?P<port>\d+)['"]?\s*\).{0,300}?(?:exec|spawn|IO\.popen)[\s(]+"#.to_owned(), &["sh"]),
-    form!("socket given to a shell (Node)", r#"(?s)connect\(\s*(?P<port>\d+)\s*,\s*['"](?P<host>[^'"\s]+)['"].{0,400}?\.pipe\("#.to_owned(), &["child_process", "sh", "spawn"]),
+    form!(
+        "bash over /dev/tcp",
+        format!(
+            r"\b(?:ba|da|z|k)?sh\s+(?:-\w+\s+)*-[li]*i[li]*\b[^\n;|]*(?:>&|&>|>)\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+)"
+        ),
+        &[]
+    ),
+    form!(
+        "shell over a /dev/tcp descriptor",
+        format!(
+            r"(?s)\d+<>\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+).{{0,200}}?(?:\bsh\b|bash)[^\n|]{{0,20}}<&\s*\d+\s*\d?>&\s*\d+"
+        ),
+        &[]
+    ),
+    form!(
+        "read loop over /dev/tcp",
+        format!(
+            r"(?s)\d+<>\s*/dev/tcp/{HOST_PORT}/(?P<port>\d+).{{0,80}}?\|\s*while\s+read\s+(?:-r\s+)?\w+;\s*do\s+[\x22']?\$\{{?\w+\}}?[\x22']?\s+2?>&"
+        ),
+        &[]
+    ),
+    form!(
+        "netcat that executes a shell",
+        format!(
+            r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]*\s+)*(?:-\w*[ec]\w*\s+|--(?:sh-)?exec[= ])[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh[\x22']?(?:\s+-\S+)*\s+{HOST_PORT}\s+(?P<port>\d+)"
+        ),
+        &[]
+    ),
+    form!(
+        "netcat that executes a shell",
+        format!(
+            r"\b(?:nc|ncat|netcat|nc\.traditional|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)\s+(?:-[a-zA-Z]+\s+)*(?:-\w*[ec]|--(?:sh-)?exec)[= ]\s*[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh\b"
+        ),
+        &[]
+    ),
+    form!(
+        "shell piped into the network",
+        format!(
+            r"\|\s*(?:/\S*/)?(?:ba|da|z|k)?sh\b[^|\n]{{0,30}}\|\s*(?:nc|ncat|netcat|telnet|busybox nc)\s+(?:-[a-zA-Z]+\s+)*{HOST_PORT}\s+(?P<port>\d+)"
+        ),
+        &[]
+    ),
+    form!(
+        "shell piped into TLS",
+        r"\|\s*openssl\s+s_client\s+[^|\n]*-connect\s+(?P<host>[^\s:|]+):(?P<port>\d+)",
+        &["mkfifo", "sh -i"]
+    ),
+    form!(
+        "socat that executes a shell",
+        format!(
+            r"(?i)\bsocat\b[^\n]*?(?:tcp[46]?|tcp-connect|openssl|ssl|udp[46]?)(?:-connect)?:{HOST_PORT}:(?P<port>\d+)"
+        ),
+        &["sh", "exec:"]
+    ),
+    form!(
+        "socket given to a shell (Python)",
+        r#"(?s)\.connect(?:_ex)?\(\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\)\).{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=)"#,
+        &["socket", "sh"]
+    ),
+    form!(
+        "socket given to a shell (Perl)",
+        r#"(?s)(?:\$\w+\s*=\s*['"](?P<host>[^'"\s]+)['"]\s*;\s*\$\w+\s*=\s*(?P<port>\d+)\s*;|PeerAddr\s*(?:=>|,)\s*['"](?P<host2>[^'":\s]+):(?P<port2>\d+)['"])"#,
+        &["socket", "STDIN", "sh"]
+    ),
+    form!(
+        "socket given to a shell (PHP)",
+        r#"(?s)fsockopen\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)[^)]*\).{0,300}?(?:exec|system|passthru|popen|proc_open)\s*\(\s*['"][^'"\n]{0,30}sh\b[^'"\n]{0,12}<&"#,
+        &[]
+    ),
+    form!(
+        "socket given to a shell (Ruby)",
+        r#"(?s)TCPSocket\.(?:open|new)\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*['"]?(?P<port>\d+)['"]?\s*\).{0,300}?(?:exec|spawn|IO\.popen)[\s(]+"#,
+        &["sh"]
+    ),
+    form!(
+        "socket given to a shell (Node)",
+        r#"(?s)connect\(\s*(?P<port>\d+)\s*,\s*['"](?P<host>[^'"\s]+)['"].{0,400}?\.pipe\("#,
+        &["child_process", "sh", "spawn"]
+    ),
 ];
 
 fn regex(pattern: &str) -> Regex {
