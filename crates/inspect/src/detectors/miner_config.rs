@@ -139,19 +139,18 @@ fn judge(sample: &Sample<'_>, start: usize, anchor: usize, near: &[u8]) -> Optio
     let options = OPTIONS.iter().filter(|option| option.is_match(&text)).count();
     let has_login = LOGIN.is_match(&text);
     let is_firm = first.is_stratum || (first.is_known && first.port.is_some());
-    let weight =
-        if pays(&text, &wallets) && (first.port.is_some() || first.is_stratum) && (is_firm || options > 0 || has_login)
-        {
-            Weight::Proof
-        } else if first.is_known && is_firm && has_login && options >= 2 && !has_placeholder(&text) {
-            Weight::Proof
-        } else if (is_firm && has_login) || (first.port.is_some() && has_login && options >= 2) {
-            Weight::Sign
-        } else if first.is_stratum {
-            Weight::Fact
-        } else {
-            return None;
-        };
+    let is_paid =
+        pays(&text, &wallets) && (first.port.is_some() || first.is_stratum) && (is_firm || options > 0 || has_login);
+    let is_set_up = first.is_known && is_firm && has_login && options >= 2 && !has_placeholder(&text);
+    let weight = if is_paid || is_set_up {
+        Weight::Proof
+    } else if (is_firm && has_login) || (first.port.is_some() && has_login && options >= 2) {
+        Weight::Sign
+    } else if first.is_stratum {
+        Weight::Fact
+    } else {
+        return None;
+    };
     let is_list = pools.len() > OF_ONE_MINER_MAX || wallets.len() > OF_ONE_MINER_MAX;
     let for_people = is_list || text::is_document(sample, anchor);
     let paid = wallets.first().map(|wallet| format!(" paying {} {}", wallet.coin, wallet.address)).unwrap_or_default();
