@@ -3,6 +3,9 @@
 //! The only code of Lazaret that speaks to registries and container engines. Every blob is verified against its
 //! digest and size while it streams.
 
+mod local;
+mod verify;
+
 use std::{io::Read, time::Duration};
 
 use model::{Descriptor, Digest, ImageReference, Index, Locator, Manifest, Platform};
@@ -145,8 +148,10 @@ pub trait ImageSource: Send + Sync {
 /// [`RegistryError::NotFound`] or [`RegistryError::Invalid`] for local places that cannot be read. Registries are
 /// first spoken to in [`ImageSource::resolve`].
 pub fn open(locator: &Locator, options: &Options) -> Result<Box<dyn ImageSource>, RegistryError> {
-    let _ = (locator, options);
-    unimplemented!()
+    match locator {
+        Locator::Registry(_) => unimplemented!(),
+        _ => local::open(locator, options),
+    }
 }
 
 /// A registry's catalogue and tags, for hunting.
