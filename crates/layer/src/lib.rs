@@ -2,39 +2,17 @@
 //!
 //! The only code of Lazaret that inflates bytes, and its only tar reader. Nothing is written to disk.
 
-use std::io::Read;
+mod compression;
+mod limits;
+mod path;
+mod places;
+mod stream;
+mod tar;
 
 use model::{Digest, EntryKind, Problem};
 
-/// Ceilings for one layer. Reaching one ends the stream with a named [`Problem`] in the [`Outcome`].
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Uncompressed bytes of the tar stream.
-    pub unpacked_bytes_max: u64,
-    /// Entries, headers of any kind counted.
-    pub entries_max: u64,
-    /// Uncompressed bytes per compressed byte, checked after the first `ratio_grace_bytes`.
-    pub ratio_max: u64,
-    /// Uncompressed bytes before `ratio_max` counts.
-    pub ratio_grace_bytes: u64,
-    /// Bytes of one path, link target or pax record set.
-    pub name_bytes_max: u64,
-    /// Wall seconds for the layer; the clock is passed in.
-    pub seconds_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            unpacked_bytes_max: 64 << 30,
-            entries_max: 2_000_000,
-            ratio_max: 200,
-            ratio_grace_bytes: 256 << 20,
-            name_bytes_max: 64 << 10,
-            seconds_max: 3_600,
-        }
-    }
-}
+pub use limits::Limits;
+pub use stream::{for_each_member, stream_layer};
 
 /// One entry as the visitor sees it.
 #[derive(Debug, Clone)]
@@ -49,7 +27,7 @@ pub struct Entry {
     pub uid: u64,
     /// Group.
     pub gid: u64,
-    /// Size of the (unsparsed) content.
+    /// Size of the (unsparsed) content; 0 for what has none.
     pub size: u64,
     /// Link target as written.
     pub link: Option<String>,
@@ -72,20 +50,6 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// Set if the blob itself could not be read (the error of the passed reader): nothing visited is verified.
     pub read_error: Option<String>,
-}
-
-/// Streams one layer and hands every entry to `visit`, in archive order, with a reader over its content.
-///
-/// What `visit` does not read of the content is skipped. The blob is always read to its end, so that a verifying
-/// reader can check digest and size. `seconds` is a monotonic clock.
-pub fn stream_layer(
-    blob: impl Read + Send,
-    limits: &Limits,
-    seconds: &(dyn Fn() -> f64 + Sync),
-    visit: impl FnMut(&Entry, &mut dyn Read),
-) -> Outcome {
-    let _ = (blob, limits, seconds, visit);
-    unimplemented!()
 }
 
 /// Ceilings for archives inside one file.
@@ -138,22 +102,5 @@ pub fn is_archive(head: &[u8]) -> bool {
 /// Returns what was not looked at. Opens zip (jar, whl), tar, gzip, xz, zstd, bzip2, deb (ar) and rpm.
 pub fn expand(bytes: &[u8], limits: &NestedLimits, visit: &mut dyn FnMut(&str, &[u8])) -> Vec<Problem> {
     let _ = (bytes, limits, visit);
-    unimplemented!()
-}
-
-/// A tar archive read member by member from a stream, for image archives (`docker save`): gzip, zstd or plain.
-///
-/// `visit` gets each member's path, kind, link target, the offset of its content in the *uncompressed* stream, and a reader.
-/// Returns whether the stream was plain tar (so that offsets can be sought to) and the problems.
-///
-/// # Errors
-///
-/// The first error that `visit` or the reader gives.
-pub fn for_each_member(
-    archive: impl Read,
-    limits: &Limits,
-    visit: impl FnMut(&Entry, u64, &mut dyn Read) -> std::io::Result<()>,
-) -> std::io::Result<(bool, Vec<Problem>)> {
-    let _ = (archive, limits, visit);
     unimplemented!()
 }
