@@ -8,7 +8,7 @@ mod verify;
 
 use std::{io::Read, time::Duration};
 
-use model::{Descriptor, Digest, ImageReference, Index, Locator, Manifest, Platform};
+use model::{Descriptor, Digest, ImageReference, Locator, Platform};
 
 /// How to talk to registries.
 #[derive(Debug, Clone)]
@@ -149,8 +149,11 @@ pub trait ImageSource: Send + Sync {
 /// first spoken to in [`ImageSource::resolve`].
 pub fn open(locator: &Locator, options: &Options) -> Result<Box<dyn ImageSource>, RegistryError> {
     match locator {
-        Locator::Registry(_) => unimplemented!(),
-        _ => local::open(locator, options),
+        Locator::Registry(_) => {
+            let _ = options;
+            unimplemented!()
+        }
+        _ => local::open(locator),
     }
 }
 
@@ -214,8 +217,18 @@ pub fn read_docker_stream(
     stream: &mut (dyn Read + Send),
     visit: &mut dyn FnMut(StreamMember<'_>),
 ) -> Result<Vec<StreamedImage>, RegistryError> {
-    let _ = (stream, visit);
-    let _: Option<Manifest> = None;
-    let _: Option<Index> = None;
-    unimplemented!()
+    local::docker_stream::read(stream, visit)
+}
+
+/// Asks the Docker engine for an image, as the archive that `docker save` writes; for [`read_docker_stream`].
+///
+/// `reference` is a name or an image id, as the engine knows it. The engine prepares the archive before its first
+/// byte: its answer is waited for at least ten minutes. An archive that ends early is an error of the reader.
+///
+/// # Errors
+///
+/// [`RegistryError::NotFound`] if the engine has no such image, [`RegistryError::Unreachable`] or
+/// [`RegistryError::Denied`] if it does not answer on `options.docker_socket`.
+pub fn docker_daemon_stream(reference: &str, options: &Options) -> Result<Box<dyn Read + Send>, RegistryError> {
+    local::daemon::stream(reference, options)
 }

@@ -6,3 +6,9 @@ mod support;
 
 #[path = "local/oci_folder.rs"]
 mod oci_folder;
+
+#[path = "local/archives.rs"]
+mod archives;
+
+#[path = "local/daemon.rs"]
+mod daemon;

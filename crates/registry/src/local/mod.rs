@@ -4,9 +4,23 @@
 //! |---|---|
 //! | [`layout`] | what an OCI layout says, wherever its files are |
 //! | [`folder`] | the files of a layout in a folder |
+//! | [`tar_file`] | the members of an archive in a file, OCI layout or not |
+//! | [`docker_archive`] | what `docker save` wrote, in a file |
+//! | [`docker_stream`] | the same, passing by once |
+//! | [`docker_manifest`] | its `manifest.json` |
+//! | [`names`], [`pipe`] | members by name, members one after the other |
+//! | [`daemon`], [`http`] | the Docker engine, and the little HTTP it needs |
 
+pub(crate) mod daemon;
+mod docker_archive;
+mod docker_manifest;
+pub(crate) mod docker_stream;
 mod folder;
+mod http;
 mod layout;
+mod names;
+mod pipe;
+mod tar_file;
 
 use std::{
     fmt::Display,
@@ -16,17 +30,30 @@ use std::{
 
 use model::Locator;
 
-use crate::{ImageSource, Options, RegistryError};
+use self::tar_file::{Hash, TarFile};
+use crate::{ImageSource, RegistryError};
 
 /// Opens a place on this machine.
-pub(crate) fn open(locator: &Locator, _options: &Options) -> Result<Box<dyn ImageSource>, RegistryError> {
+pub(crate) fn open(locator: &Locator) -> Result<Box<dyn ImageSource>, RegistryError> {
     match locator {
         Locator::OciLayout { folder, tag } => {
             let name = format!("oci:{}", folder.display());
             let layout = folder::Folder::open(folder, name)?;
             Ok(Box::new(layout::OciSource::open(layout, tag.clone())?))
         }
-        _ => unimplemented!(),
+        Locator::OciArchive { file, tag } => {
+            let name = format!("oci-archive:{}", file.display());
+            let layout = TarFile::open(file, name, Hash::Nothing)?;
+            Ok(Box::new(layout::OciSource::open(layout, tag.clone())?))
+        }
+        Locator::DockerArchive(Some(file)) => {
+            let name = format!("docker-archive:{}", file.display());
+            Ok(Box::new(docker_archive::DockerArchive::open(file, name)?))
+        }
+        Locator::DockerArchive(None) | Locator::DockerDaemon(_) => {
+            Err(invalid(locator, "it can only be streamed (read_docker_stream, docker_daemon_stream)"))
+        }
+        Locator::Registry(_) => Err(invalid(locator, "it is in a registry, not on this machine")),
     }
 }
 
