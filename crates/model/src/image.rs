@@ -3,7 +3,7 @@
 //!
 //! Sources: OCI image-spec v1.1 (`manifest.md`, `image-index.md`, `config.md`); Docker image manifest v2, schema 2.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{cell::RefCell, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -195,6 +195,10 @@ impl ManifestOrIndex {
     /// [`ManifestError::Ambiguous`] if a client could read them as something else: both `manifests` and
     /// `layers`/`config` present, or `mediaType` and `content_type` of different kinds, or a doubled key.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ManifestError> {
+        let body: Value = serde_json::from_slice(bytes).map_err(|e| ManifestError::Malformed(e.to_string()))?;
+        if let Some(key) = respelled_key(&body) {
+            return Err(ManifestError::Ambiguous(format!("Go readers take the key {key:?} for a known field")));
+        }
         let raw: Raw = serde_json::from_slice(bytes).map_err(|e| {
             let text = e.to_string();
             if text.starts_with("duplicate field") {
@@ -245,6 +249,44 @@ impl ManifestOrIndex {
     }
 }
 
+/// Keys that decide which bytes a manifest means.
+const MANIFEST_KEYS: [&str; 13] = [
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "fsLayers",
+    "digest",
+    "size",
+    "urls",
+    "platform",
+    "os",
+    "architecture",
+];
+
+/// A key that is one of [`MANIFEST_KEYS`] but for its case. Go's `encoding/json` matches keys without regard to case, and
+/// the last one wins, so such a manifest is one image to us and another to a runtime.
+fn respelled_key(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(map) => map.iter().find_map(|(key, inner)| {
+            let is_respelled = MANIFEST_KEYS.iter().any(|known| known != key && go_folds(known, key));
+            // Annotations are free text under keys of the author's choice.
+            if is_respelled { Some(key.as_str()) } else { (key != "annotations").then(|| respelled_key(inner))? }
+        }),
+        Value::Array(items) => items.iter().find_map(respelled_key),
+        _ => None,
+    }
+}
+
+/// Whether Go's `encoding/json` takes `key` for the field `known`: simple case folding, which also makes `ſ` an `s` and the
+/// Kelvin sign a `k`.
+fn go_folds(known: &str, key: &str) -> bool {
+    let fold = |text: &str| text.to_lowercase().replace('\u{17f}', "s");
+    fold(known) == fold(key)
+}
+
 fn bounded(what: &'static str, found: usize, max: usize) -> Result<(), ManifestError> {
     if found > max { Err(ManifestError::TooMany { what, found, max }) } else { Ok(()) }
 }
@@ -281,7 +323,7 @@ pub struct ImageConfig {
     pub diff_ids: Vec<String>,
     /// One entry a build step.
     pub history: Vec<HistoryLine>,
-    /// Fields of the wrong type, by JSON path.
+    /// Fields of the wrong type, by JSON path, and keys that only Go's readers take for a field.
     pub oddities: Vec<String>,
     /// The config as received.
     pub raw: Value,
@@ -298,6 +340,8 @@ pub struct HistoryLine {
     pub empty_layer: bool,
 }
 
+/// Most oddities kept of one config.
+const ODDITIES_MAX: usize = 50;
 /// Most history lines kept.
 pub const HISTORY_LINES_MAX: usize = 10_000;
 
@@ -312,64 +356,89 @@ impl ImageConfig {
         if !raw.is_object() {
             return Err(ManifestError::Malformed("config is not a JSON object".to_owned()));
         }
-        let mut read = Reader { oddities: Vec::new() };
+        let read = Reader::default();
         let none = Value::Null;
-        let inner = raw.get("config").unwrap_or(&none);
-        let history = match raw.get("history") {
+        let inner = read.field(&raw, "config").unwrap_or(&none);
+        let history = match read.field(&raw, "history") {
             Some(Value::Array(lines)) => lines
                 .iter()
                 .take(HISTORY_LINES_MAX)
                 .map(|line| HistoryLine {
-                    created_by: text(line.get("created_by")),
-                    comment: text(line.get("comment")),
-                    empty_layer: line.get("empty_layer").and_then(Value::as_bool).unwrap_or(false),
+                    created_by: text(read.field(line, "created_by")),
+                    comment: text(read.field(line, "comment")),
+                    empty_layer: read.field(line, "empty_layer").and_then(Value::as_bool).unwrap_or(false),
                 })
                 .collect(),
             _ => Vec::new(),
         };
-        let labels = match inner.get("Labels") {
+        let labels = match read.field(inner, "Labels") {
             Some(Value::Object(map)) => map.iter().map(|(k, v)| (k.clone(), text(Some(v)))).collect(),
             _ => BTreeMap::new(),
         };
-        let exposed_ports = match inner.get("ExposedPorts") {
+        let exposed_ports = match read.field(inner, "ExposedPorts") {
             Some(Value::Object(map)) => map.keys().cloned().collect(),
             _ => Vec::new(),
         };
+        let health = read.field(inner, "Healthcheck").and_then(|health| read.field(health, "Test"));
+        let diff_ids = read.field(&raw, "rootfs").and_then(|rootfs| read.field(rootfs, "diff_ids"));
         let config = Self {
-            architecture: text(raw.get("architecture")),
-            os: text(raw.get("os")),
-            created: raw.get("created").and_then(Value::as_str).map(str::to_owned),
-            env: read.list(inner.get("Env"), "config.Env"),
-            entrypoint: read.list(inner.get("Entrypoint"), "config.Entrypoint"),
-            cmd: read.list(inner.get("Cmd"), "config.Cmd"),
-            healthcheck: read.list(inner.get("Healthcheck").and_then(|h| h.get("Test")), "config.Healthcheck.Test"),
-            on_build: read.list(inner.get("OnBuild"), "config.OnBuild"),
-            user: text(inner.get("User")),
-            working_dir: text(inner.get("WorkingDir")),
+            architecture: text(read.field(&raw, "architecture")),
+            os: text(read.field(&raw, "os")),
+            created: read.field(&raw, "created").and_then(Value::as_str).map(str::to_owned),
+            env: read.list(read.field(inner, "Env"), "config.Env"),
+            entrypoint: read.list(read.field(inner, "Entrypoint"), "config.Entrypoint"),
+            cmd: read.list(read.field(inner, "Cmd"), "config.Cmd"),
+            healthcheck: read.list(health, "config.Healthcheck.Test"),
+            on_build: read.list(read.field(inner, "OnBuild"), "config.OnBuild"),
+            user: text(read.field(inner, "User")),
+            working_dir: text(read.field(inner, "WorkingDir")),
             labels,
             exposed_ports,
-            diff_ids: read.list(raw.get("rootfs").and_then(|r| r.get("diff_ids")), "rootfs.diff_ids"),
+            diff_ids: read.list(diff_ids, "rootfs.diff_ids"),
             history,
-            oddities: read.oddities,
+            oddities: read.oddities.into_inner(),
             raw: Value::Null,
         };
         Ok(Self { raw, ..config })
     }
 }
 
+#[derive(Default)]
 struct Reader {
-    oddities: Vec<String>,
+    oddities: RefCell<Vec<String>>,
 }
 
 impl Reader {
-    fn list(&mut self, value: Option<&Value>, path: &str) -> Vec<String> {
+    /// A field as Go's `encoding/json` finds it: without regard to case, the last one wins. Anything but one exact key is odd.
+    fn field<'v>(&self, object: &'v Value, name: &str) -> Option<&'v Value> {
+        let map = object.as_object()?;
+        let mut found = map.iter().filter(|(key, _)| go_folds(name, key));
+        let (mut key, mut value) = found.next()?;
+        let mut is_odd = key != name;
+        for (other, last) in found {
+            (key, value, is_odd) = (other, last, true);
+        }
+        if is_odd {
+            self.note(&format!("{name} (written {key:?}, or twice)"));
+        }
+        Some(value)
+    }
+
+    fn list(&self, value: Option<&Value>, path: &str) -> Vec<String> {
         match value {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(items)) => items.iter().map(|item| text(Some(item))).collect(),
             Some(other) => {
-                self.oddities.push(path.to_owned());
+                self.note(path);
                 vec![text(Some(other))]
             }
+        }
+    }
+
+    fn note(&self, what: &str) {
+        let mut oddities = self.oddities.borrow_mut();
+        if oddities.len() < ODDITIES_MAX {
+            oddities.push(what.to_owned());
         }
     }
 }
@@ -415,6 +484,17 @@ mod tests {
         assert!(matches!(parse(manifest, Some(INDEX_TYPES[0])), Err(ManifestError::Ambiguous(_))));
         let schema1 = r#"{"schemaVersion":1,"fsLayers":[]}"#;
         assert!(matches!(parse(schema1, None), Err(ManifestError::Unsupported(_))));
+    }
+
+    #[test]
+    fn a_key_that_only_go_takes_for_a_field_is_refused_or_followed() {
+        let respelled = parse(r#"{"schemaVersion":2,"config":D,"layers":[D],"Layers":[]}"#, None);
+        assert!(matches!(respelled, Err(ManifestError::Ambiguous(_))), "{respelled:?}");
+        let long_s = parse("{\"schemaVersion\":2,\"config\":D,\"layers\":[D],\"layer\u{17f}\":[]}", None);
+        assert!(matches!(long_s, Err(ManifestError::Ambiguous(_))), "{long_s:?}");
+        let config = ImageConfig::parse(br#"{"config":{"Entrypoint":["/a"],"entrypoint":["/b"]}}"#).expect("an object");
+        assert_eq!(config.entrypoint, ["/b"]);
+        assert_eq!(config.oddities.len(), 1, "{:?}", config.oddities);
     }
 
     #[test]

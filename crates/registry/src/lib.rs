@@ -13,7 +13,7 @@ mod verify;
 
 use std::{io::Read, time::Duration};
 
-use model::{Descriptor, Digest, ImageReference, Index, Locator, Manifest, Platform};
+use model::{Descriptor, Digest, ImageReference, Locator, Platform};
 
 pub use credentials::Secret;
 pub use http_retry::Clock;
@@ -182,7 +182,7 @@ pub trait ImageSource: Send + Sync {
 pub fn open(locator: &Locator, options: &Options) -> Result<Box<dyn ImageSource>, RegistryError> {
     match locator {
         Locator::Registry(reference) => remote::open(reference, options),
-        local => local::open(local, options),
+        local => local::open(local),
     }
 }
 
@@ -248,10 +248,20 @@ pub fn read_docker_stream(
     stream: &mut (dyn Read + Send),
     visit: &mut dyn FnMut(StreamMember<'_>),
 ) -> Result<Vec<StreamedImage>, RegistryError> {
-    let _ = (stream, visit);
-    let _: Option<Manifest> = None;
-    let _: Option<Index> = None;
-    unimplemented!()
+    local::docker_stream::read(stream, visit)
+}
+
+/// Asks the Docker engine for an image, as the archive that `docker save` writes; for [`read_docker_stream`].
+///
+/// `reference` is a name or an image id, as the engine knows it. The engine prepares the archive before its first
+/// byte: its answer is waited for at least ten minutes. An archive that ends early is an error of the reader.
+///
+/// # Errors
+///
+/// [`RegistryError::NotFound`] if the engine has no such image, [`RegistryError::Unreachable`] or
+/// [`RegistryError::Denied`] if it does not answer on `options.docker_socket`.
+pub fn docker_daemon_stream(reference: &str, options: &Options) -> Result<Box<dyn Read + Send>, RegistryError> {
+    local::daemon::stream(reference, options)
 }
 
 /// stub

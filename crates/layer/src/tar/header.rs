@@ -179,7 +179,7 @@ mod tests {
     fn numbers_are_read_as_go_does() {
         assert_eq!(number(b"0000644\0"), Some(0o644));
         assert_eq!(number(b" 644 \0"), Some(0o644));
-        assert_eq!(number(b"\0\0644\0"), Some(0o644));
+        assert_eq!(number(b"\0\x00644\0"), Some(0o644));
         assert_eq!(number(b"\0\0\0\0"), Some(0));
         assert_eq!(number(b"12\x0034\0"), Some(0o12));
         assert_eq!(number(b"0x12\0"), None);
@@ -194,7 +194,7 @@ mod tests {
         assert!(is_plain_number(b"00000000644\0"));
         assert!(is_plain_number(b"       644 \0"));
         assert!(is_plain_number(b"\0\0\0\0\0\0\0\0\0\0\0\0"));
-        assert!(!is_plain_number(b"\0\0644\0\0\0\0\0\0\0"));
+        assert!(!is_plain_number(b"\0\x00644\0\0\0\0\0\0\0"));
         assert!(!is_plain_number(b"12\x0034\0"));
     }
 }

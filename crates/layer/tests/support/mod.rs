@@ -132,10 +132,10 @@ pub fn archive(parts: &[Vec<u8>]) -> Vec<u8> {
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
-    writer.write_all(bytes).unwrap();
-    writer.finish().unwrap()
+    writer.write_all(bytes).expect("memory takes all");
+    writer.finish().expect("memory takes all")
 }
 
 pub fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 3).unwrap()
+    zstd::encode_all(bytes, 3).expect("memory takes all")
 }
