@@ -26,7 +26,7 @@ fn read_all(mut reader: impl Read, buffer: &mut [u8]) -> std::io::Result<u64> {
 #[expect(clippy::disallowed_types, reason = "the floor is what this decoder does, unbounded")]
 fn inflate(path: &str, buffer: &mut [u8]) -> std::io::Result<u64> {
     let file = std::io::BufReader::with_capacity(256 << 10, File::open(path)?);
-    read_all(flate2::bufread::MultiGzDecoder::new(file), buffer)
+    read_all(flate2::read::MultiGzDecoder::new(file), buffer)
 }
 
 fn stream(path: &str, buffer: &mut [u8]) -> std::io::Result<u64> {

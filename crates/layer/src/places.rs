@@ -15,6 +15,8 @@ type Key = [u8; 7];
 
 /// Most steps spent on following links through a whole layer.
 const STEPS_MAX: u32 = 4_000_000;
+/// Most symbolic links remembered: with all of them a flood of links stays under 100 MB.
+const LINKS_MAX: usize = 500_000;
 /// Most links followed from one (Linux: `MAXSYMLINKS`).
 const CHAIN_MAX: u32 = 40;
 
@@ -25,6 +27,7 @@ pub(crate) struct Places {
     links: HashMap<Key, Key, BuildHasherDefault<Taken>>,
     keyed: RandomState,
     steps: u32,
+    is_full: bool,
     /// The folder looked at last, and whether it or one above it is a symbolic link.
     folder: (String, bool),
 }
@@ -66,6 +69,14 @@ impl Places {
             problems.note(ProblemKind::UnsafeEntry, &entry.path, || "the link leads out of the root".to_owned());
         }
         let first = self.key(&target);
+        if self.links.len() >= LINKS_MAX {
+            if !std::mem::replace(&mut self.is_full, true) {
+                problems.note(ProblemKind::UnsafeEntry, &entry.path, || {
+                    format!("from here on links are not followed: the layer has over {LINKS_MAX} of them")
+                });
+            }
+            return;
+        }
         self.links.insert(key, first);
         self.folder.0.clear();
         self.folder.1 = false;
