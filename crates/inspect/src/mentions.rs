@@ -35,11 +35,7 @@ pub(crate) fn mentions(bytes: &[u8], kind: FileKind) -> Vec<String> {
     let mut mentions = Vec::new();
     let lines = || head.split(|&byte| byte == b'\n');
     let is_shell = kind == FileKind::Script && lines().next().is_some_and(names_a_shell);
-    for line in lines().filter(|line| !is_comment(line)) {
-        for token in line.split(|&byte| ends_a_path(byte)).filter(|token| is_path(token)) {
-            keep(token, &mut seen, &mut mentions);
-        }
-    }
+    paths(head, |path| keep(path, &mut seen, &mut mentions));
     if is_shell {
         for line in lines().filter(|line| !is_comment(line)) {
             for segment in line.split(|byte| b"&;|`(\"'".contains(byte)) {
@@ -56,6 +52,34 @@ fn keep<'a>(token: &'a [u8], seen: &mut BTreeSet<&'a [u8]>, mentions: &mut Vec<S
     }
     if let Ok(text) = str::from_utf8(token) {
         mentions.push(text.to_owned());
+    }
+}
+
+/// Hands every path outside comments to `visit`, in order. Slashes are rare, so text without paths costs a `memchr`.
+fn paths<'a>(text: &'a [u8], mut visit: impl FnMut(&'a [u8])) {
+    let (mut searched, mut from) = (0, 0);
+    let mut in_comment = None;
+    while let Some(found) = memchr::memchr(b'/', text.get(from..).unwrap_or_default()) {
+        let slash = from + found;
+        let dots = text[from..slash].iter().rev().take(2).take_while(|&&byte| byte == b'.').count();
+        let start = slash - dots;
+        if start > 0 && !ends_a_path(text[start - 1]) {
+            from = slash + 1;
+            continue;
+        }
+        if let Some(newline) = memchr::memrchr(b'\n', &text[searched..start]) {
+            searched += newline + 1;
+            in_comment = None;
+        }
+        // Once a line: a line of a million blanks and a hundred thousand paths must not be read as often.
+        let in_comment = *in_comment.get_or_insert_with(|| is_comment(&text[searched..=slash]));
+        searched = start;
+        let length = text[slash..].iter().position(|&byte| ends_a_path(byte)).unwrap_or(text.len() - slash);
+        let token = &text[start..slash + length];
+        if is_path(token) && !in_comment {
+            visit(token);
+        }
+        from = slash + length;
     }
 }
 
@@ -133,6 +157,11 @@ mod tests {
     fn text_names_paths_but_starts_nothing() {
         check(FileKind::Text, "[Service]\nExecStart=/opt/miner --config=/etc/m.json\n", &["/opt/miner", "/etc/m.json"]);
         check(FileKind::Binary, "/opt/x", &[]);
+    }
+
+    #[test]
+    fn comments_are_told_line_by_line() {
+        check(FileKind::Text, "# /a/b /c/d\n/e /f\n  # /g\n\n/h#/i", &["/e", "/f", "/h#/i"]);
     }
 
     #[test]
