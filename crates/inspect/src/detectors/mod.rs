@@ -14,6 +14,7 @@ mod config_facts;
 mod credential_file;
 mod cron_persistence;
 mod download_and_run;
+mod elf_facts;
 mod env_secret;
 mod flood_tool;
 mod hacking_tool;
@@ -33,6 +34,7 @@ mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
 mod wallet;
+mod world_writable_suid;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
@@ -40,6 +42,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &credential_file::DETECTOR,
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
+    &elf_facts::DETECTOR,
     &flood_tool::DETECTOR,
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
@@ -57,11 +60,30 @@ pub(crate) const ALL: &[&Detector] = &[
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
     &wallet::DETECTOR,
+    &world_writable_suid::DETECTOR,
 ];
 
 /// Detectors of image configs.
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
+
+/// Every detector, in the order they are asked.
+#[must_use]
+pub fn list() -> Vec<&'static About> {
+    let files = ALL.iter().map(|detector| &detector.about);
+    files.chain(ALL_CONFIG.iter().map(|detector| &detector.about)).collect()
+}
+
+/// The kinds of file that content detectors name, by id.
+#[must_use]
+pub fn kinds() -> Vec<(&'static str, &'static [FileKind])> {
+    ALL.iter()
+        .filter_map(|detector| match &detector.scope {
+            Scope::Content { kinds, .. } => Some((detector.about.id, *kinds)),
+            Scope::Place(_) => None,
+        })
+        .collect()
+}
 
 /// What a detector is, apart from how it looks.
 pub struct About {
