@@ -72,9 +72,6 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
-    /// Show what is looked for
-    #[command(subcommand)]
-    Rules(commands::rules::RulesRole),
     /// Write completions for a shell
     Completions(commands::completions::CompletionsArguments),
     /// Write the manual page
@@ -103,15 +100,15 @@ pub struct StationArguments {
     /// Inspect again what the catalog knows
     #[arg(long, help_heading = "Catalog")]
     pub rescan: bool,
-    /// YARA rules to use beside ours: a file, or a folder of .yar and .yara files
-    #[arg(long, value_name = "FILE_OR_DIR", num_args = 1.., env = "LAZARET_RULES", hide_env_values = true)]
+    /// YARA rules to use beside ours: a file, or a folder of .yar and .yara files; may be repeated
+    #[arg(long, value_name = "FILE_OR_DIR", env = "LAZARET_RULES", hide_env_values = true)]
     #[arg(value_delimiter = ',', help_heading = "Inspection")]
     pub rules: Option<Vec<PathBuf>>,
     /// Threads that inspect files, 1 to 256 [default: one for each processor]
     #[arg(long, value_name = "N", env = "LAZARET_WORKERS", hide_env_values = true, help_heading = "Inspection")]
     pub workers: Option<Count<1, 256>>,
-    /// Registries (host[:port]) to speak to without TLS; this machine always may
-    #[arg(long, value_name = "HOST", num_args = 1.., env = "LAZARET_INSECURE_REGISTRY", hide_env_values = true)]
+    /// Registries (host[:port]) to speak to without TLS; this machine always may; may be repeated
+    #[arg(long, value_name = "HOST", env = "LAZARET_INSECURE_REGISTRY", hide_env_values = true)]
     #[arg(value_delimiter = ',', help_heading = "Registries")]
     pub insecure_registry: Option<Vec<String>>,
     /// Ceilings.

@@ -14,19 +14,25 @@ fn tools() -> PathBuf {
     given.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools"), PathBuf::from)
 }
 
-/// What the multitool says about `log`: `rule: level: message`, notes left out.
+/// Warnings that do not hold here. SARIF2005: the project has no public address to name yet. SARIF2017: a finding that
+/// is about a whole file has no region, and the file's length is not part of a report.
+const ACCEPTED: &[&str] = &["SARIF2005", "SARIF2017"];
+
+/// What the multitool says about `log`: `rule: level: message`; by default it tells errors and warnings.
 #[track_caller]
 fn complaints(log: &str) -> Vec<String> {
     let multitool = tools().join("node_modules/.bin/sarif-multitool");
     assert!(multitool.is_file(), "{} is missing: run `make tools`", multitool.display());
-    let folder = tempfile::tempdir().expect("a folder");
+    // The multitool overlooks hidden folders.
+    let folder = tempfile::Builder::new().prefix("sarif").tempdir().expect("a folder");
     let (input, output) = (folder.path().join("log.sarif"), folder.path().join("answer.sarif"));
     fs::write(&input, log).expect("writes");
     #[expect(clippy::disallowed_methods, reason = "runs the real peer")]
     let run = std::process::Command::new(&multitool)
-        .args(["validate", "--log", "ForceOverwrite", "--kind", "Fail", "--level", "Error;Warning", "--output"])
-        .arg(&output)
+        .arg("validate")
         .arg(&input)
+        .args(["--log", "ForceOverwrite", "--output"])
+        .arg(&output)
         .output()
         .expect("the multitool starts");
     let answer = fs::read_to_string(&output);
@@ -37,7 +43,8 @@ fn complaints(log: &str) -> Vec<String> {
         let (rule, level) = (result["ruleId"].clone(), result["level"].clone());
         format!("{rule}: {level}: {} at {}", result["message"], result["locations"][0]["physicalLocation"])
     };
-    results.into_iter().map(told).collect()
+    let accepted = |result: &Value| result["ruleId"].as_str().is_some_and(|rule| ACCEPTED.contains(&rule));
+    results.into_iter().filter(|result| !accepted(result)).map(told).collect()
 }
 
 #[test]
@@ -55,6 +62,8 @@ fn hostile_reports_are_valid_sarif() {
 /// The validator is really asked: a log that is wrong does not pass.
 #[test]
 fn a_wrong_log_is_refused() {
-    let log = sarif::scan(&testing::rows()).replace("\"level\": \"error\"", "\"level\": \"terrible\"");
-    assert_ne!(complaints(&log), Vec::<String>::new());
+    let log = sarif::scan(&testing::rows());
+    let wrong = log.replace("\"uri\": \"usr/lib", "\"uri\": \"ht!tp://[usr/lib");
+    assert_ne!(wrong, log, "the log must be wrong to prove anything");
+    assert_ne!(complaints(&wrong), Vec::<String>::new());
 }

@@ -50,14 +50,14 @@ pub struct HuntArguments {
     /// Registry to hunt, as URL or host
     #[arg(long, value_name = "URL", env = "LAZARET_REGISTRY", hide_env_values = true, help_heading = "What to hunt")]
     pub registry: RegistryUrl,
-    /// Only repositories that match one of these (`*` and `?`)
-    #[arg(long, value_name = "GLOB", num_args = 1.., help_heading = "What to hunt")]
+    /// Only repositories that match this (`*` and `?`); may be repeated
+    #[arg(long, value_name = "GLOB", help_heading = "What to hunt")]
     pub repository: Vec<String>,
     /// Only images said to be made at or after this: YYYY-MM-DD or RFC 3339
     #[arg(long, value_name = "DATE", value_parser = dates::parse, help_heading = "What to hunt")]
     pub since: Option<u64>,
-    /// Only these platforms, or `all` [default: all]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", num_args = 1.., help_heading = "What to hunt")]
+    /// Only this platform, or `all` [default: all]; may be repeated
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", help_heading = "What to hunt")]
     pub platform: Option<Vec<PlatformChoice>>,
     /// At most so many tags of a repository [default: 10]
     #[arg(long, value_name = "N", env = "LAZARET_TAGS_MAX", hide_env_values = true, help_heading = "What to hunt")]

@@ -124,18 +124,18 @@ fn article(report: &ScanReport, number: usize) -> Markup {
     let (evidence, facts): (Vec<&Finding>, Vec<&Finding>) = sorted.into_iter().partition(|finding| counts(finding));
     html! {
         article id=(format!("image-{number}")) class=(report.verdict.disposition.word()) {
-            (verdict(report))
+            (verdict(report, number))
             h2 { "Layers " small { "and where the findings sit" } }
-            (picture(report, &format!("picture-{number}")))
+            (picture(report, number))
             @if !evidence.is_empty() {
                 h2 { (counted(evidence.len(), "finding")) " " small { "worst first" } }
-                @for finding in &evidence { (finding_card(finding, report)) }
+                @for finding in &evidence { (finding_card(finding, report, number)) }
             }
             (unseen(report))
             @if !facts.is_empty() {
                 details {
                     summary { (counted(facts.len(), "fact")) " that did not count" }
-                    @for finding in facts.iter().take(FACTS_MAX) { (finding_card(finding, report)) }
+                    @for finding in facts.iter().take(FACTS_MAX) { (finding_card(finding, report, number)) }
                     @if facts.len() > FACTS_MAX {
                         p.soft { "… and " (facts.len() - FACTS_MAX) " more, which --format json lists." }
                     }
@@ -147,7 +147,7 @@ fn article(report: &ScanReport, number: usize) -> Markup {
     }
 }
 
-fn verdict(report: &ScanReport) -> Markup {
+fn verdict(report: &ScanReport, number: usize) -> Markup {
     let verdict = &report.verdict;
     html! {
         p.badge { (symbol(verdict.disposition)) " " (verdict.disposition) }
@@ -176,7 +176,7 @@ fn verdict(report: &ScanReport) -> Markup {
                             @for id in &reason.findings {
                                 @let target = report.findings.iter().find(|finding| finding.id == *id);
                                 @match target {
-                                    Some(finding) => a.mono href=(format!("#{}", anchor(finding))) { (visible(id)) },
+                                    Some(finding) => a.mono href=(format!("#{}", anchor(finding, number))) { (visible(id)) },
                                     None => span.mono { (visible(id)) },
                                 }
                                 " "
@@ -189,11 +189,11 @@ fn verdict(report: &ScanReport) -> Markup {
     }
 }
 
-fn finding_card(finding: &Finding, report: &ScanReport) -> Markup {
+fn finding_card(finding: &Finding, report: &ScanReport, number: usize) -> Markup {
     let seen = &finding.observation;
     let circumstances = circumstances(finding, &report.image);
     html! {
-        div class=(format!("finding {}", seen.severity.word())) id=(anchor(finding)) {
+        div class=(format!("finding {}", seen.severity.word())) id=(anchor(finding, number)) {
             h3 { em { (seen.severity) } (visible(&seen.title)) }
             p.place {
                 b.mono { (place(finding)) }
@@ -282,11 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn every_link_has_its_target() {
+    fn every_link_has_its_target_and_no_id_is_given_twice() {
         let page = scan(&testing::rows());
         for (at, _) in page.match_indices("href=\"#") {
             let target = page.get(at + 7..).and_then(|rest| rest.split('"').next()).expect("a quoted target");
-            assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
+            assert_eq!(page.matches(&format!(" id=\"{target}\"")).count(), 1, "{target}");
         }
     }
 }

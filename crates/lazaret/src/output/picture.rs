@@ -9,8 +9,8 @@ use model::{Finding, ImageIdentity, LayerSummary, Location, ScanReport, text};
 use super::words::{bytes_shown, counted, counts, place};
 
 const WIDTH: usize = 960;
-const LEFT: usize = 56;
-const BAR_WIDTH_MAX: usize = 700;
+const LEFT: usize = 34;
+const BAR_WIDTH_MAX: usize = 740;
 const BAR_WIDTH_MIN: usize = 14;
 const BAR_HEIGHT: usize = 22;
 const ROW_HEIGHT: usize = 54;
@@ -20,9 +20,10 @@ const LAYERS_MAX: usize = 48;
 /// Marks of one layer; the rest is a number.
 const MARKS_MAX: usize = 40;
 
-/// The picture with its legend, as SVG that needs no style of its own but the page's colour names.
+/// The picture of image `number` of the page with its legend, as SVG that needs no style of its own but the page's colour names.
 #[must_use]
-pub fn picture(report: &ScanReport, id: &str) -> Markup {
+pub fn picture(report: &ScanReport, number: usize) -> Markup {
+    let id = format!("picture-{number}");
     let image = &report.image;
     let marks = marks(report);
     let layers = chosen(image, &marks);
@@ -44,11 +45,12 @@ pub fn picture(report: &ScanReport, id: &str) -> Markup {
             title id=(format!("{id}-title")) { "Layers of " (text::visible(&image.reference)) }
             desc id=(format!("{id}-desc")) { (description) }
             @if has_image_row {
-                (image_row(image_marks, 0))
+                (image_row(image_marks, number))
             }
             @for (row, (index, layer)) in layers.iter().rev().enumerate() {
                 @let marks = marks.get(&Some(*index)).map_or(&[][..], Vec::as_slice);
-                (layer_row(*index, layer, marks, bar_width(layer.unpacked_bytes, largest), (row + usize::from(has_image_row)) * ROW_HEIGHT))
+                @let top = (row + usize::from(has_image_row)) * ROW_HEIGHT;
+                (layer_row((*index, layer), marks, number, bar_width(layer.unpacked_bytes, largest), top))
             }
             @if left_out > 0 {
                 text.label x=(LEFT) y=(rows * ROW_HEIGHT + 14) {
@@ -109,7 +111,13 @@ fn bar_width(bytes: u64, largest: u64) -> usize {
     BAR_WIDTH_MIN + (share * (BAR_WIDTH_MAX - BAR_WIDTH_MIN) as f64) as usize
 }
 
-fn layer_row(index: usize, layer: &LayerSummary, marks: &[&Finding], width: usize, top: usize) -> Markup {
+fn layer_row(
+    (index, layer): (usize, &LayerSummary),
+    marks: &[&Finding],
+    number: usize,
+    width: usize,
+    top: usize,
+) -> Markup {
     let history = layer.history.as_deref().unwrap_or("(no build step told)");
     let history = text::shortened(history, HISTORY_CHARS_MAX);
     let bar_top = top + 20;
@@ -126,22 +134,22 @@ fn layer_row(index: usize, layer: &LayerSummary, marks: &[&Finding], width: usiz
             text.history x=(LEFT) y=(top + 14) { (text::visible(&history)) }
             rect class=(if layer.remembered { "bar remembered" } else { "bar" })
                 x=(LEFT) y=(bar_top) width=(width) height=(BAR_HEIGHT) rx="4" {}
-            (row_of_marks(marks, width, middle))
+            (row_of_marks(marks, number, width, middle))
             text.label x=(LEFT + width.max(marks_width(marks)) + 10) y=(middle + 4) { (size) }
         }
     }
 }
 
 /// Config and history belong to no layer.
-fn image_row(marks: &[&Finding], top: usize) -> Markup {
-    let bar_top = top + 20;
+fn image_row(marks: &[&Finding], number: usize) -> Markup {
+    let bar_top = 20;
     let middle = bar_top + BAR_HEIGHT / 2;
     let width = marks_width(marks).max(160);
     html! {
         g.layer {
-            text.history x=(LEFT) y=(top + 14) { "image config and history" }
+            text.history x=(LEFT) y="14" { "image config and history" }
             rect.frame x=(LEFT) y=(bar_top) width=(width) height=(BAR_HEIGHT) rx="4" {}
-            (row_of_marks(marks, width, middle))
+            (row_of_marks(marks, number, width, middle))
         }
     }
 }
@@ -153,13 +161,13 @@ fn marks_width(marks: &[&Finding]) -> usize {
 }
 
 /// Spread over the bar in the order of paths, never so dense that they cover each other.
-fn row_of_marks(marks: &[&Finding], bar_width: usize, middle: usize) -> Markup {
+fn row_of_marks(marks: &[&Finding], image: usize, bar_width: usize, middle: usize) -> Markup {
     let shown = marks.len().min(MARKS_MAX);
     let step = (bar_width / (shown + 1)).max(MARK_STEP_MIN);
     let first = if bar_width / (shown + 1) < MARK_STEP_MIN { MARK_STEP_MIN / 2 } else { step };
     html! {
         @for (number, finding) in marks.iter().take(shown).enumerate() {
-            (mark(finding, LEFT + first + number * step, middle))
+            (mark(finding, image, LEFT + first + number * step, middle))
         }
         @if marks.len() > shown {
             text.label x=(LEFT + first + shown * step) y=(middle + 4) { "+" (marks.len() - shown) }
@@ -167,13 +175,13 @@ fn row_of_marks(marks: &[&Finding], bar_width: usize, middle: usize) -> Markup {
     }
 }
 
-fn mark(finding: &Finding, x: usize, y: usize) -> Markup {
+fn mark(finding: &Finding, image: usize, x: usize, y: usize) -> Markup {
     let hidden = matches!(finding.location, Location::File { hidden: true, .. });
     let seen = &finding.observation;
     let class = format!("mark {}{}", seen.severity.word(), if hidden { " hollow" } else { "" });
     let told = format!("{}: {} ({})", seen.severity, text::visible(&seen.title), place(finding));
     html! {
-        a href=(format!("#{}", anchor(finding))) {
+        a href=(format!("#{}", anchor(finding, image))) {
             (shape(&class, finding.runs, x, y, Some(&told)))
         }
     }
@@ -194,10 +202,12 @@ fn shape(class: &str, runs: bool, x: usize, y: usize, title: Option<&str>) -> Ma
     }
 }
 
-/// The id of a finding's place on the page. Only characters that mean nothing anywhere.
+/// The id of a finding's place in the part of the page about image `number`: the same finding can be in two images.
+/// Only characters that mean nothing anywhere.
 #[must_use]
-pub fn anchor(finding: &Finding) -> String {
-    finding.id.chars().filter(|character| character.is_ascii_alphanumeric() || *character == '-').collect()
+pub fn anchor(finding: &Finding, number: usize) -> String {
+    let plain = |character: &char| character.is_ascii_alphanumeric() || *character == '-';
+    format!("image-{number}-{}", finding.id.chars().filter(plain).collect::<String>())
 }
 
 fn legend(y: usize) -> Markup {
@@ -210,10 +220,10 @@ fn legend(y: usize) -> Markup {
             }
             (shape("mark info", true, LEFT + 432, y, None))
             text.label x=(LEFT + 446) y=(y + 4) { "the image runs it" }
-            (shape("mark info hollow", false, LEFT + 566, y, None))
-            text.label x=(LEFT + 578) y=(y + 4) { "hidden by a later layer" }
-            rect.bar.remembered x=(LEFT + 722) y=(y - 7) width="22" height="14" rx="3" {}
-            text.label x=(LEFT + 750) y=(y + 4) { "remembered" }
+            (shape("mark info hollow", false, LEFT + 574, y, None))
+            text.label x=(LEFT + 588) y=(y + 4) { "hidden by a later layer" }
+            rect.bar.remembered x=(LEFT + 750) y=(y - 7) width="22" height="14" rx="3" {}
+            text.label x=(LEFT + 780) y=(y + 4) { "remembered" }
         }
     }
 }
@@ -224,7 +234,7 @@ mod tests {
     use crate::output::testing;
 
     fn drawn(report: &ScanReport) -> String {
-        picture(report, "p").into_string()
+        picture(report, 7).into_string()
     }
 
     #[test]
@@ -232,7 +242,7 @@ mod tests {
         let report = testing::miner();
         let svg = drawn(&report);
         for finding in &report.findings {
-            assert_eq!(svg.contains(&format!("href=\"#{}\"", finding.id)), counts(finding), "{}", finding.id);
+            assert_eq!(svg.contains(&format!("href=\"#image-7-{}\"", finding.id)), counts(finding), "{}", finding.id);
         }
         assert_eq!(svg.matches("hollow\" cx").count(), 2, "one is hidden, one is in the legend");
     }

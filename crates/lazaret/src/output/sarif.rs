@@ -94,9 +94,8 @@ fn rule(finding: &Finding) -> Value {
         seen.category,
         seen.maturity,
     );
-    json!({
+    let mut rule = json!({
         "id": seen.detector,
-        "name": pascal_case(&seen.detector),
         "shortDescription": { "text": sentence(&seen.title) },
         "fullDescription": { "text": sentence(&seen.title) },
         "help": { "text": help },
@@ -107,7 +106,13 @@ fn rule(finding: &Finding) -> Value {
             "precision": precision(seen.confidence),
             "maturity": seen.maturity,
         },
-    })
+    });
+    // SARIF1001: a name that equals the id is to be left out.
+    let name = pascal_case(&seen.detector);
+    if !name.eq_ignore_ascii_case(&seen.detector) {
+        rule["name"] = name.into();
+    }
+    rule
 }
 
 fn result(finding: &Finding, rule_index: Option<usize>, report: &ScanReport) -> Value {
