@@ -92,7 +92,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         environment,
     };
     let outcome = match arguments.role {
-        Role::Scan(scan) => commands::scan::run(scan, &config, &surroundings),
+        Role::Scan(scan) => commands::scan::run(&scan, &config, &surroundings),
         Role::Hunt(hunt) => commands::hunt::run(hunt, &config, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),

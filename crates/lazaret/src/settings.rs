@@ -236,8 +236,8 @@ pub struct StationSettings {
 
 /// The one platform a scan means; none: each one there is.
 #[must_use]
-pub fn one_platform(flag: Option<PlatformChoice>, file: Option<&PlatformChoice>) -> Option<Platform> {
-    match flag.as_ref().or(file) {
+pub fn one_platform(flag: Option<&PlatformChoice>, file: Option<&PlatformChoice>) -> Option<Platform> {
+    match flag.or(file) {
         None => Some(Platform::host()),
         Some(PlatformChoice::All) => None,
         Some(PlatformChoice::One(platform)) => Some(platform.clone()),
@@ -272,6 +272,20 @@ mod tests {
         assert_eq!(error("workers = 0"), "line 1, workers: 0 is not in 1 to 256");
         assert!(error("[scan]\nfail-on = \"terrible\"").starts_with("line 2, fail-on: unknown variant `terrible`"));
         assert!(!error("store = ").contains('\n'));
+    }
+
+    #[test]
+    fn the_documented_example_is_read_and_says_the_defaults() {
+        let page = include_str!("../../../docs/configuration.md");
+        let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        let config = ConfigFile::parse(example).expect("is read");
+        let default = ConfigFile::default();
+        let shown = |config: &ConfigFile| {
+            let mut station = config.station(&StationArguments::default(), &environment()).expect("fine");
+            station.registry.insecure_registries.clear();
+            format!("{:?} {:?}", station.limits, station.registry)
+        };
+        assert_eq!(shown(&config), shown(&default));
     }
 
     #[test]
@@ -313,6 +327,6 @@ mod tests {
         assert_eq!(platforms(choices(&["linux/arm64", "all"]), None), []);
         assert_eq!(platforms(choices(&["linux/arm64"]), None).len(), 1);
         assert_eq!(one_platform(None, None), Some(Platform::host()));
-        assert_eq!(one_platform(Some(PlatformChoice::All), None), None);
+        assert_eq!(one_platform(Some(&PlatformChoice::All), None), None);
     }
 }

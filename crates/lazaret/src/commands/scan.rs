@@ -57,9 +57,9 @@ pub struct ScanArguments {
 /// # Errors
 ///
 /// [`Failure`] for what concerns the whole run: references, rules, catalog, output.
-pub fn run(arguments: ScanArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let locators = locators(&arguments.images).or_exit(Exit::Usage)?;
-    let platform = one_platform(arguments.platform, config.scan().platform.as_ref());
+    let platform = one_platform(arguments.platform.as_ref(), config.scan().platform.as_ref());
     let threshold = arguments.fail_on.or(config.scan().fail_on).unwrap_or(FailOn::Malicious).threshold();
     let format = arguments.format.or(config.scan().format).unwrap_or(Format::Table);
     let settings = config.station(&arguments.station, &surroundings.environment).or_exit(Exit::Usage)?;

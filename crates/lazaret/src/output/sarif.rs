@@ -46,7 +46,7 @@ fn run(report: &ScanReport) -> Value {
     let image = &report.image;
     let verdict = &report.verdict;
     let rules: Vec<_> = rules.into_values().collect();
-    let mut run = base(&image.reference, rules, results, notifications(report));
+    let mut run = base(&image.reference, &rules, &results, &notifications(report));
     run["invocations"][0]["executionSuccessful"] = (verdict.disposition != Disposition::Undetermined).into();
     run["invocations"][0]["endTimeUtc"] = dates::shown(report.scanned_at).into();
     run["properties"] = json!({
@@ -63,13 +63,13 @@ fn run(report: &ScanReport) -> Value {
 
 fn failed_run(reference: &str, error: &RowError) -> Value {
     let notification = json!({ "level": "error", "message": { "text": sentence(&error.message) }, "descriptor": { "id": error.kind } });
-    let mut run = base(reference, vec![], vec![], vec![notification]);
+    let mut run = base(reference, &[], &[], &[notification]);
     run["invocations"][0]["executionSuccessful"] = false.into();
     run["properties"] = json!({ "reference": reference });
     run
 }
 
-fn base(reference: &str, rules: Vec<Value>, results: Vec<Value>, notifications: Vec<Value>) -> Value {
+fn base(reference: &str, rules: &[Value], results: &[Value], notifications: &[Value]) -> Value {
     json!({
         "tool": { "driver": {
             "name": "lazaret",

@@ -199,7 +199,7 @@ impl Page {
     fn unseen(&mut self, report: &ScanReport) {
         if let Completeness::Partial { not_looked_at } = &report.verdict.completeness {
             self.heading("Not looked at");
-            self.limited(not_looked_at.iter().map(String::as_str).collect());
+            self.limited(&not_looked_at.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let odd: Vec<_> = report
             .problems
@@ -208,11 +208,11 @@ impl Page {
             .collect();
         if !odd.is_empty() {
             self.heading(&counted(odd.len(), "problem"));
-            self.limited(odd.iter().map(String::as_str).collect());
+            self.limited(&odd.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
 
-    fn limited(&mut self, lines: Vec<&str>) {
+    fn limited(&mut self, lines: &[&str]) {
         let shown = if self.verbose { lines.len() } else { PROBLEMS_MAX };
         for line in lines.iter().take(shown) {
             self.wrapped("  • ", line, anstyle::Style::new());
