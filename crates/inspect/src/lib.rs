@@ -1,9 +1,30 @@
 //! Static detectors, extractors and rule packs: bytes in, observations out. No I/O, no clock.
 
-pub mod detectors;
-pub mod kind;
+//!
+//! ```text
+//! bytes ─► kind ─► prefilter ─► route ─► detectors, each on its own ─► observations
+//!           │                     └────► rules (YARA), ours only where a literal of theirs is
+//!           └─ archive: `layer::expand`, and the same for every file inside
+//! ```
 
-use model::{FileFacts, FileKind, Finding, ImageConfig, Observation};
+mod catalogue;
+mod config;
+pub mod detectors;
+mod engine;
+mod inspector;
+pub mod kind;
+mod mentions;
+mod observe;
+mod pack;
+pub mod prefilter;
+mod route;
+mod rules;
+mod utf16;
+
+pub use catalogue::{catalogue, header};
+pub use inspector::Inspector;
+use model::FileKind;
+pub use pack::RulePack;
 
 /// A user's rule file, already read.
 pub struct RuleFile {
@@ -21,43 +42,6 @@ pub struct RuleError {
     pub name: String,
     /// What the compiler says, with the line.
     pub detail: String,
-}
-
-/// Everything that decides what is looked for: detectors, our rules, the user's rules.
-pub struct RulePack {
-    _private: (),
-}
-
-impl RulePack {
-    /// Our detectors and rules with the user's YARA files added. Compiling YARA is put off until first needed, but
-    /// the user's files are checked at once.
-    ///
-    /// # Errors
-    ///
-    /// [`RuleError`] for a file that does not compile.
-    pub fn new(user_rules: Vec<RuleFile>) -> Result<Self, RuleError> {
-        let _ = user_rules;
-        unimplemented!()
-    }
-
-    /// 16 hex digits over the code of the detectors and the text of all rules. Same id, same questions.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        unimplemented!()
-    }
-
-    /// A worker's own inspector. Not shared between threads; keep it for many files.
-    #[must_use]
-    pub fn inspector(&self) -> Inspector<'_> {
-        unimplemented!()
-    }
-
-    /// Looks at the image config and history; the findings have their place.
-    #[must_use]
-    pub fn config(&self, config: &ImageConfig) -> Vec<Finding> {
-        let _ = config;
-        unimplemented!()
-    }
 }
 
 /// Where a file stands, for detectors that look at the place.
@@ -79,30 +63,3 @@ pub struct Place<'a> {
 pub const WINDOW_BYTES_MAX: usize = 32 << 20;
 /// How much two windows share, so that nothing is cut in two.
 pub const WINDOW_OVERLAP_BYTES: usize = 1 << 20;
-
-/// Runs the detectors over files, one after another.
-pub struct Inspector<'p> {
-    _pack: &'p RulePack,
-}
-
-impl Inspector<'_> {
-    /// Looks at a whole file's content, archives inside it included.
-    pub fn content(&mut self, bytes: &[u8]) -> FileFacts {
-        let _ = bytes;
-        unimplemented!()
-    }
-
-    /// Looks at one window of a longer file that starts at `offset`. `kind` is none for the first window and what that
-    /// returned for the others. Archives longer than a window are not opened: that is reported as a problem.
-    pub fn window(&mut self, bytes: &[u8], offset: u64, kind: Option<FileKind>) -> FileFacts {
-        let _ = (bytes, offset, kind);
-        unimplemented!()
-    }
-
-    /// Looks at an occurrence: path, mode, owner together with the content's head (at most one window).
-    /// Runs at every occurrence, also where the content is known.
-    pub fn place(&mut self, place: &Place<'_>, head: &[u8]) -> Vec<Observation> {
-        let _ = (place, head);
-        unimplemented!()
-    }
-}

@@ -9,12 +9,32 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod elf_facts;
+mod world_writable_suid;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
-pub(crate) const ALL: &[&Detector] = &[];
+pub(crate) const ALL: &[&Detector] = &[&elf_facts::DETECTOR, &world_writable_suid::DETECTOR];
 
 /// Detectors of image configs.
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] = &[];
+
+/// Every detector, in the order they are asked.
+#[must_use]
+pub fn list() -> Vec<&'static About> {
+    let files = ALL.iter().map(|detector| &detector.about);
+    files.chain(ALL_CONFIG.iter().map(|detector| &detector.about)).collect()
+}
+
+/// The kinds of file that content detectors name, by id.
+#[must_use]
+pub fn kinds() -> Vec<(&'static str, &'static [FileKind])> {
+    ALL.iter()
+        .filter_map(|detector| match &detector.scope {
+            Scope::Content { kinds, .. } => Some((detector.about.id, *kinds)),
+            Scope::Place(_) => None,
+        })
+        .collect()
+}
 
 /// What a detector is, apart from how it looks.
 pub struct About {

@@ -1,0 +1,3 @@
+#!/bin/sh
+# the kernel ignores set-uid on scripts
+echo hello

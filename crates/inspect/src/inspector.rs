@@ -1,0 +1,331 @@
+//! Runs the detectors over files: prefilter, routing, each detector on its own, rules, what is inside archives.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use model::{Digest, FileFacts, FileKind, Inside, Observation, Problem, ProblemKind, Weight};
+
+use crate::{
+    Place, RulePack, WINDOW_OVERLAP_BYTES,
+    detectors::{self, About, Detector, Match, Sample, Scope},
+    engine::{RuleScanner, RuleSet, SCAN_SECONDS_MAX, ScanFailure},
+    kind::sniff,
+    mentions::mentions,
+    observe::{self, observation},
+    route::Routed,
+    utf16,
+};
+
+/// Most matches of one detector that are kept of one file (window, inner file).
+const MATCHES_MAX: usize = 64;
+/// Most observations that are kept of one outer file with everything inside it.
+const OBSERVATIONS_MAX: usize = 4_096;
+/// Most problems that are kept of one outer file.
+const PROBLEMS_MAX: usize = 256;
+
+/// Runs the detectors over files, one after another.
+pub struct Inspector<'p> {
+    pack: &'p RulePack,
+    routed: Routed,
+    own: Option<RuleScanner<'p>>,
+    user: Option<RuleScanner<'p>>,
+}
+
+/// How offsets in the bytes that are looked at become offsets in the file.
+#[derive(Clone, Copy)]
+struct Offsets {
+    base: u64,
+    scale: u64,
+}
+
+impl Offsets {
+    const PLAIN: Self = Self { base: 0, scale: 1 };
+
+    fn in_file(self, offset: usize) -> u64 {
+        self.base.saturating_add((offset as u64).saturating_mul(self.scale))
+    }
+}
+
+/// What was seen and what was not.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Answers {
+    fn problem(&mut self, kind: ProblemKind, detail: impl Into<String>, unseen_bytes: u64) {
+        self.problems.push(Problem { kind, place: String::new(), detail: detail.into(), unseen_bytes });
+    }
+}
+
+impl<'p> Inspector<'p> {
+    pub(crate) fn new(pack: &'p RulePack) -> Self {
+        Self { pack, routed: Routed::default(), own: None, user: None }
+    }
+
+    /// Looks at a whole file's content, archives inside it included.
+    pub fn content(&mut self, bytes: &[u8]) -> FileFacts {
+        let kind = sniff(bytes);
+        let mut answers = Answers::default();
+        self.file(bytes, kind, 0, &mut answers);
+        if kind == FileKind::Archive {
+            self.archive(bytes, &mut answers);
+        }
+        bounded(&mut answers);
+        FileFacts {
+            kind,
+            observations: answers.observations,
+            mentions: mentions(bytes, kind),
+            problems: answers.problems,
+        }
+    }
+
+    /// Looks at one window of a longer file that starts at `offset`. `kind` is none for the first window and what that
+    /// returned for the others. Archives longer than a window are not opened: each window says so as a problem.
+    ///
+    /// What is in the overlap of two windows is seen twice, equal in every field: keep it once.
+    pub fn window(&mut self, bytes: &[u8], offset: u64, kind: Option<FileKind>) -> FileFacts {
+        let kind = kind.unwrap_or_else(|| sniff(bytes));
+        let mut answers = Answers::default();
+        self.file(bytes, kind, offset, &mut answers);
+        if kind == FileKind::Archive {
+            let seen_before = if offset == 0 { 0 } else { WINDOW_OVERLAP_BYTES };
+            let unseen = bytes.len().saturating_sub(seen_before) as u64;
+            answers.problem(ProblemKind::BytesLimit, "an archive longer than one window is not opened", unseen);
+        }
+        bounded(&mut answers);
+        let mentions = if offset == 0 { mentions(bytes, kind) } else { Vec::new() };
+        FileFacts { kind, observations: answers.observations, mentions, problems: answers.problems }
+    }
+
+    /// Looks at an occurrence: path, mode, owner together with the content's head (at most one window).
+    /// Runs at every occurrence, also where the content is known.
+    ///
+    /// A detector that fails is named by an observation that is a mere fact.
+    pub fn place(&mut self, place: &Place<'_>, head: &[u8]) -> Vec<Observation> {
+        let mut answers = Answers::default();
+        for detector in detectors::ALL {
+            let Scope::Place(wanted) = &detector.scope else { continue };
+            let look = || {
+                if !wanted(place) {
+                    return Vec::new();
+                }
+                (detector.inspect)(&Sample { bytes: head, kind: place.kind, hits: &[], place: Some(place) })
+            };
+            match catch_unwind(AssertUnwindSafe(look)) {
+                Ok(found) => keep(&detector.about, found, Offsets::PLAIN, &mut answers),
+                Err(_) => answers.observations.push(observe::failed(&detector.about)),
+            }
+        }
+        bounded(&mut answers);
+        answers.observations
+    }
+
+    /// One text of an image config.
+    pub(crate) fn text(&mut self, text: &str) -> Answers {
+        let mut answers = Answers::default();
+        self.pass(text.as_bytes(), FileKind::Text, Offsets::PLAIN, &mut answers);
+        bounded(&mut answers);
+        answers
+    }
+
+    /// One file or inner file, without what is inside it if it is an archive.
+    fn file(&mut self, bytes: &[u8], kind: FileKind, base: u64, answers: &mut Answers) {
+        self.pass(bytes, kind, Offsets { base, scale: 1 }, answers);
+        if kind == FileKind::Utf16 {
+            let narrow = utf16::narrowed(bytes);
+            self.pass(&narrow, FileKind::Text, Offsets { base, scale: 2 }, answers);
+        }
+    }
+
+    /// Everything that sees plain bytes.
+    fn pass(&mut self, bytes: &[u8], kind: FileKind, offsets: Offsets, answers: &mut Answers) {
+        let pack = self.pack;
+        pack.router.route(bytes, kind, &mut self.routed);
+        if let Some(from) = self.routed.hits.unseen_from {
+            let unseen = bytes.len().saturating_sub(from) as u64;
+            answers.problem(ProblemKind::FindingsLimit, "too many literals of detectors", unseen);
+        }
+        for (detector, hits) in pack.router.asked(kind, &self.routed) {
+            let sample = Sample { bytes, kind, hits, place: None };
+            ask(detector, &sample, offsets, answers);
+        }
+        if self.routed.rules {
+            apply(&mut self.own, || pack.own(), bytes, offsets, observe::own_rule, answers);
+        }
+        // A transcoded text is ours: the user's rules see the file as it is, with `wide` if they want.
+        if offsets.scale == 1
+            && let Some(user) = &pack.user
+        {
+            apply(&mut self.user, || user, bytes, offsets, observe::user_rule, answers);
+        }
+    }
+
+    /// What is inside an archive.
+    fn archive(&mut self, bytes: &[u8], answers: &mut Answers) {
+        let limits = layer::NestedLimits::default();
+        let mut visit = |path: &str, inner: &[u8]| {
+            let mut inside = Answers::default();
+            self.file(inner, sniff(inner), 0, &mut inside);
+            if inside.observations.is_empty() && inside.problems.is_empty() {
+                return;
+            }
+            let place = Inside { path: path.to_owned(), sha256: Digest::of(inner) };
+            for mut seen in inside.observations {
+                seen.inside = Some(place.clone());
+                answers.observations.push(seen);
+            }
+            for mut problem in inside.problems {
+                problem.place.clone_from(&place.path);
+                answers.problems.push(problem);
+            }
+            bounded(answers);
+        };
+        match catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit))) {
+            Ok(problems) => answers.problems.extend(problems),
+            Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
+        }
+    }
+}
+
+/// Asks one detector. If it fails, that costs its own answer.
+fn ask(detector: &Detector, sample: &Sample<'_>, offsets: Offsets, answers: &mut Answers) {
+    match catch_unwind(AssertUnwindSafe(|| (detector.inspect)(sample))) {
+        Ok(found) => keep(&detector.about, found, offsets, answers),
+        Err(_) => {
+            let detail = format!("detector {} failed", detector.about.id);
+            answers.problem(ProblemKind::DetectorFailed, detail, sample.bytes.len() as u64);
+        }
+    }
+}
+
+/// Keeps at most [`MATCHES_MAX`] matches, the weightiest first among equals in their order. What is more is said: by a
+/// problem, or, where all of it is mere facts, in the last summary.
+fn keep(about: &About, mut found: Vec<Match>, offsets: Offsets, answers: &mut Answers) {
+    let more = found.len().saturating_sub(MATCHES_MAX);
+    if more > 0 {
+        let weight = |found: &Match| found.weight.unwrap_or(about.weight);
+        found.sort_by_key(|found| std::cmp::Reverse(weight(found)));
+        let dropped = found.split_off(MATCHES_MAX);
+        if dropped.iter().any(|found| weight(found) != Weight::Fact) {
+            let detail = format!("{}: {more} more matches, {MATCHES_MAX} are kept", about.id);
+            answers.problem(ProblemKind::FindingsLimit, detail, 0);
+        } else if let Some(last) = found.last_mut() {
+            let room = model::text::SUMMARY_CHARS_MAX - 24;
+            last.summary = format!("{} … and {more} more", model::text::shortened(&last.summary, room));
+        }
+        found.sort_by_key(|found| found.offset);
+    }
+    for found in found {
+        let offset = found.offset.map(|offset| offsets.in_file(offset));
+        answers.observations.push(observation(about, found, offset));
+    }
+}
+
+/// Applies a rule set; makes the thread's scanner when it is first needed.
+fn apply<'p>(
+    scanner: &mut Option<RuleScanner<'p>>,
+    rules: impl FnOnce() -> &'p RuleSet,
+    bytes: &[u8],
+    offsets: Offsets,
+    observe: fn(&crate::engine::Matched, Option<u64>) -> Observation,
+    answers: &mut Answers,
+) {
+    let scan = || scanner.get_or_insert_with(|| rules().scanner()).scan(bytes);
+    let unseen = bytes.len() as u64;
+    match catch_unwind(AssertUnwindSafe(scan)) {
+        Ok(Ok(matched)) => {
+            for matched in matched {
+                let offset = matched.offset.map(|offset| offsets.in_file(offset));
+                answers.observations.push(observe(&matched, offset));
+            }
+        }
+        Ok(Err(ScanFailure::TimedOut)) => {
+            let detail = format!("YARA rules took longer than {SCAN_SECONDS_MAX} s");
+            answers.problem(ProblemKind::TimeLimit, detail, unseen);
+        }
+        Ok(Err(ScanFailure::Failed(error))) => {
+            answers.problem(ProblemKind::DetectorFailed, format!("YARA: {error}"), unseen);
+        }
+        Err(_) => {
+            *scanner = None;
+            answers.problem(ProblemKind::DetectorFailed, "YARA failed", unseen);
+        }
+    }
+}
+
+/// Cuts what one outer file may say, and says that it was cut.
+fn bounded(answers: &mut Answers) {
+    if answers.observations.len() > OBSERVATIONS_MAX {
+        // Weightiest first, otherwise in their order: a flood of facts hides no proof.
+        answers.observations.sort_by_key(|seen| std::cmp::Reverse(seen.weight));
+        answers.observations.truncate(OBSERVATIONS_MAX);
+        let detail = format!("more than {OBSERVATIONS_MAX} observations in one file");
+        if !answers.problems.iter().any(|problem| problem.detail == detail) {
+            answers.problem(ProblemKind::FindingsLimit, detail, 0);
+        }
+    }
+    if answers.problems.len() > PROBLEMS_MAX {
+        let dropped = answers.problems.split_off(PROBLEMS_MAX - 1);
+        let unseen = dropped.iter().fold(0, |sum: u64, problem| sum.saturating_add(problem.unseen_bytes));
+        let detail = format!("{} more problems in one file", dropped.len());
+        answers.problem(ProblemKind::FindingsLimit, detail, unseen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Category, Confidence, Maturity, Severity};
+
+    use super::*;
+
+    fn detector(weight: Weight, inspect: fn(&Sample<'_>) -> Vec<Match>) -> Detector {
+        let about = About {
+            id: "test",
+            title: "A test",
+            category: Category::Other,
+            weight,
+            severity: Severity::Low,
+            confidence: Confidence::Low,
+            maturity: Maturity::Draft,
+            techniques: &[],
+        };
+        Detector { about, scope: Scope::Content { kinds: &[], literals: &[] }, inspect }
+    }
+
+    fn answers(detector: &Detector) -> Answers {
+        let mut answers = Answers::default();
+        let sample = Sample { bytes: b"four", kind: FileKind::Text, hits: &[], place: None };
+        ask(detector, &sample, Offsets::PLAIN, &mut answers);
+        answers
+    }
+
+    #[test]
+    fn a_detector_that_panics_costs_its_own_answer() {
+        let answers = answers(&detector(Weight::Sign, |_| panic!("a mistake")));
+        assert!(answers.observations.is_empty());
+        assert_eq!(answers.problems[0].kind, ProblemKind::DetectorFailed);
+        assert_eq!(answers.problems[0].unseen_bytes, 4);
+    }
+
+    #[test]
+    fn a_flood_of_matches_is_cut_and_the_weightiest_stay() {
+        let flood = |_: &Sample<'_>| {
+            let mut found = vec![Match::new("sign", 0); 100];
+            found.push(Match { weight: Some(Weight::Proof), ..Match::new("proof", 100) });
+            found
+        };
+        let answers = answers(&detector(Weight::Sign, flood));
+        assert_eq!(answers.observations.len(), MATCHES_MAX);
+        assert_eq!(answers.observations.last().map(|seen| seen.summary.as_str()), Some("proof"));
+        assert_eq!(answers.problems[0].detail, "test: 37 more matches, 64 are kept");
+    }
+
+    /// Facts never change a verdict, so many of them are no reason to doubt one.
+    #[test]
+    fn a_flood_of_facts_is_no_problem() {
+        let answers = answers(&detector(Weight::Fact, |_| vec![Match::new("fact", 0); 100]));
+        assert_eq!(answers.observations.last().map(|seen| seen.summary.as_str()), Some("fact … and 36 more"));
+        assert!(answers.problems.is_empty());
+    }
+}

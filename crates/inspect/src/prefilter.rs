@@ -1,0 +1,274 @@
+//! Finds all literals of all detectors in one pass.
+//!
+//! A literal is represented by the rarest four bytes in it. A table of 2^18 bits (32 KiB: it stays in the first-level
+//! cache) says for the hash of any four bytes whether they can be such a gram; eight positions share one branch. Only
+//! where a bit is set are the literals compared. Bytes and grams are folded with `| 0x20`, which joins upper and lower
+//! case (and a few bytes that have nothing in common: the comparison sorts them out).
+//!
+//! Measured against `aho-corasick` with a forced DFA by `examples/prefilter_speed.rs`; the same crate is the oracle of
+//! the property test below.
+
+/// Shortest literal: one gram.
+pub const LITERAL_BYTES_MIN: usize = 4;
+/// Most hits kept in one window.
+pub const HITS_MAX: usize = 65_536;
+/// Most hits kept of one literal, so that a flood of one does not hide the others.
+pub const HITS_PER_LITERAL_MAX: u32 = 8_192;
+
+/// Hash bits of the table.
+const TABLE_BITS: u32 = 18;
+/// Hash bits of the buckets that lead from a gram to its literals.
+const BUCKET_BITS: u32 = 12;
+const TABLE_WORDS: usize = 1 << (TABLE_BITS - 6);
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// The literals, ready to be looked for.
+pub struct Prefilter {
+    table: Box<[u64; TABLE_WORDS]>,
+    /// Where the entries of a bucket start; one more at the end.
+    starts: Vec<u32>,
+    entries: Vec<Entry>,
+    literals: Vec<Box<[u8]>>,
+}
+
+/// One literal in its bucket.
+struct Entry {
+    /// Folded.
+    gram: u32,
+    literal: u32,
+    /// Where the gram is in the literal.
+    at: u32,
+}
+
+/// What one pass found. Keep it for many passes: it is emptied, not freed.
+#[derive(Default)]
+pub struct Hits {
+    /// `(offset, literal)`, ascending.
+    pub found: Vec<(usize, usize)>,
+    /// Set if a ceiling was reached: where the first hit that was not kept is.
+    pub unseen_from: Option<usize>,
+    counts: Vec<u32>,
+}
+
+impl Prefilter {
+    /// Prepares `literals`; a hit names their index. ASCII case is ignored.
+    ///
+    /// # Panics
+    ///
+    /// If one is shorter than [`LITERAL_BYTES_MIN`]: detectors are our own, and the corpus test builds them all.
+    #[must_use]
+    pub fn new(literals: &[&str]) -> Self {
+        let mut table = Box::new([0; TABLE_WORDS]);
+        let mut entries: Vec<_> = literals
+            .iter()
+            .zip(0_u32..)
+            .map(|(text, literal)| {
+                assert!(text.len() >= LITERAL_BYTES_MIN, "literal {text:?} is shorter than {LITERAL_BYTES_MIN} bytes");
+                let (at, gram) = rarest_gram(text.as_bytes());
+                Entry { gram, literal, at }
+            })
+            .collect();
+        for entry in &entries {
+            set(&mut table, slot(entry.gram));
+        }
+        entries.sort_by_key(|entry| (bucket(slot(entry.gram)), entry.gram, entry.literal));
+        let starts = (0..=1 << BUCKET_BITS)
+            .map(|number| entries.partition_point(|entry| bucket(slot(entry.gram)) < number) as u32)
+            .collect();
+        let literals = literals.iter().map(|text| text.to_ascii_lowercase().into_bytes().into_boxed_slice()).collect();
+        Self { table, starts, entries, literals }
+    }
+
+    /// Finds every literal that `wanted` names (by index) in `bytes`. One pass, linear.
+    pub fn scan(&self, bytes: &[u8], wanted: &[bool], hits: &mut Hits) {
+        hits.found.clear();
+        hits.unseen_from = None;
+        hits.counts.clear();
+        hits.counts.resize(self.literals.len(), 0);
+        if self.literals.is_empty() {
+            return;
+        }
+        let (chunks, _) = bytes.as_chunks::<8>();
+        let mut position = 0;
+        if let Some((first, rest)) = chunks.split_first() {
+            let mut previous = u64::from_le_bytes(*first) | FOLD;
+            for chunk in rest {
+                let next = u64::from_le_bytes(*chunk) | FOLD;
+                if self.any_of_eight(previous, next) {
+                    self.look(bytes, position, position + 8, wanted, hits);
+                }
+                previous = next;
+                position += 8;
+            }
+        }
+        self.look(bytes, position, bytes.len(), wanted, hits);
+        hits.found.sort_unstable();
+    }
+
+    /// Whether one of the eight grams that begin in `first` (folded, little-endian) can be a literal's.
+    #[inline(always)]
+    fn any_of_eight(&self, first: u64, next: u64) -> bool {
+        let middle = (first >> 40) | (next << 24);
+        let grams = [first, first >> 8, first >> 16, first >> 24, first >> 32, middle, middle >> 8, middle >> 16];
+        let mut seen = 0;
+        for gram in grams {
+            let slot = slot(gram as u32);
+            seen |= self.table[(slot >> 6) as usize] >> (slot & 63);
+        }
+        seen & 1 != 0
+    }
+
+    /// Compares at every position from `from` up to `to`.
+    #[inline(never)]
+    fn look(&self, bytes: &[u8], from: usize, to: usize, wanted: &[bool], hits: &mut Hits) {
+        for (gram, position) in bytes.get(from..).unwrap_or_default().array_windows::<4>().zip(from..to) {
+            let gram = fold(*gram);
+            let slot = slot(gram);
+            if self.table[(slot >> 6) as usize] >> (slot & 63) & 1 == 0 {
+                continue;
+            }
+            let bucket = bucket(slot) as usize;
+            let entries = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
+            for entry in &self.entries[entries] {
+                let literal = entry.literal as usize;
+                if entry.gram == gram && wanted.get(literal).is_some_and(|&wanted| wanted) {
+                    self.compare(bytes, position, entry, hits);
+                }
+            }
+        }
+    }
+
+    fn compare(&self, bytes: &[u8], position: usize, entry: &Entry, hits: &mut Hits) {
+        let literal = entry.literal as usize;
+        let text = &self.literals[literal];
+        let Some(start) = position.checked_sub(entry.at as usize) else { return };
+        if !bytes.get(start..start + text.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(text)) {
+            return;
+        }
+        if hits.counts[literal] < HITS_PER_LITERAL_MAX && hits.found.len() < HITS_MAX {
+            hits.counts[literal] += 1;
+            hits.found.push((start, literal));
+        } else if hits.unseen_from.is_none_or(|unseen| start < unseen) {
+            hits.unseen_from = Some(start);
+        }
+    }
+}
+
+/// Four bytes, folded.
+fn fold(gram: [u8; 4]) -> u32 {
+    u32::from_le_bytes(gram) | FOLD as u32
+}
+
+/// Where in the table a folded gram is. Fibonacci hashing: the upper bits of the product are the well-mixed ones.
+#[inline(always)]
+fn slot(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)
+}
+
+fn bucket(slot: u32) -> u32 {
+    slot >> (TABLE_BITS - BUCKET_BITS)
+}
+
+fn set(table: &mut [u64; TABLE_WORDS], slot: u32) {
+    table[(slot >> 6) as usize] |= 1 << (slot & 63);
+}
+
+/// The gram of `literal` that other files hold least, folded, and where it is.
+fn rarest_gram(literal: &[u8]) -> (u32, u32) {
+    let grams = literal.array_windows::<4>().zip(0_u32..);
+    let (gram, at) = grams.min_by_key(|(gram, _)| commonness(gram)).expect("at least one gram long");
+    (at, fold(*gram))
+}
+
+/// How often four bytes are met in the files of an image, on a rough logarithmic scale.
+///
+/// Letters by their frequency in English text and symbol names, digits and the punctuation of paths and URLs as often
+/// as middling letters, other punctuation rare. Frequent pairs count extra, and so do the bytes that fold together
+/// with NUL, which are everywhere in binaries.
+fn commonness(gram: &[u8; 4]) -> u32 {
+    const PAIRS: &[u8] = b"thheinerreonanatenndtiestoornteedisitalarstngseha\
+        ouleasveconttppsecomoru//:/wwm/w..clibus/u/lsr/bbinet__gprusamme";
+    const GRAMS: [&[u8; 4]; 12] =
+        [b"http", b"ttps", b"tp:/", b"ps:/", b"s://", b"p://", b"tion", b"ment", b"name", b"/usr", b"/lib", b"data"];
+    let lower = gram.map(|byte| byte.to_ascii_lowercase());
+    let bytes: u32 = lower.iter().map(|&byte| byte_commonness(byte)).sum();
+    let pairs = lower.array_windows::<2>().filter(|pair| PAIRS.array_windows::<2>().any(|other| other == *pair));
+    let whole = if GRAMS.contains(&&lower) { 20 } else { 0 };
+    let same = if lower.array_windows::<2>().all(|[left, right]| left == right) { 20 } else { 0 };
+    bytes + 3 * pairs.count() as u32 + whole + same
+}
+
+fn byte_commonness(byte: u8) -> u32 {
+    match byte {
+        0 | b' ' => 12,
+        b'e' | b't' | b'a' | b'i' | b'n' | b'o' | b's' | b'r' => 9,
+        b'l' | b'd' | b'c' | b'_' => 8,
+        b'u' | b'p' | b'm' | b'f' | b'h' | b'/' | b'.' | b'-' | b'0' | b'1' | b'=' | b'"' | b'\n' => 7,
+        b'g' | b'b' | b'v' | b'y' | b'w' | b':' | b'2' | b'$' | b'(' | b')' | b',' => 6,
+        b'k' | b'3'..=b'9' | b'@' | b'H' => 5,
+        b'x' | b'\'' | b';' | b'<' | b'>' | b'#' | b'*' | b'+' => 4,
+        b'z' | b'j' | b'q' | b'&' | b'|' | b'{' | b'}' | b'[' | b']' | b'\\' | b'%' | b'?' => 3,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn found(literals: &[&str], bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut hits = Hits::default();
+        Prefilter::new(literals).scan(bytes, &vec![true; literals.len()], &mut hits);
+        hits.found
+    }
+
+    #[test]
+    fn case_is_ignored_and_overlaps_are_all_found() {
+        assert_eq!(found(&["aaaa", "Stratum"], b"aAAaaSTRATUMstratum"), [(0, 0), (1, 0), (5, 1), (12, 1)]);
+        assert_eq!(found(&["stratum+tcp"], b"stratum+tc"), []);
+        assert_eq!(found(&[], b"anything"), []);
+        assert_eq!(found(&["abcd"], b""), []);
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_counted() {
+        let mut hits = Hits::default();
+        Prefilter::new(&["aaaa", "bbbb"]).scan(b"aaaabbbb", &[false, true], &mut hits);
+        assert_eq!(hits.found, [(4, 1)]);
+    }
+
+    /// A flood of one literal costs its own answer and says from where on.
+    #[test]
+    fn a_flood_is_cut_and_reported_and_hides_no_other_literal() {
+        let mut bytes = b"mine".repeat(HITS_PER_LITERAL_MAX as usize + 1);
+        bytes.extend_from_slice(b"wallet");
+        let mut hits = Hits::default();
+        Prefilter::new(&["mine", "wallet"]).scan(&bytes, &[true, true], &mut hits);
+        assert_eq!(hits.unseen_from, Some(4 * HITS_PER_LITERAL_MAX as usize));
+        assert_eq!(hits.found.last(), Some(&(4 * HITS_PER_LITERAL_MAX as usize + 4, 1)));
+    }
+
+    proptest! {
+        /// Few letters, so that literals overlap each other and the text.
+        #[test]
+        fn the_same_is_found_as_by_aho_corasick(
+            literals in proptest::collection::vec("[aAbB@ ]{4,7}", 0..20),
+            text in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'B'), Just(b'@'), Just(0), Just(b'`')], 0..300),
+            mut text_tail in "[aAbB@ ]{0,40}",
+        ) {
+            text_tail.insert_str(0, &String::from_utf8_lossy(&text));
+            let text = text_tail.as_bytes();
+            let literals: Vec<_> = literals.iter().map(String::as_str).collect();
+            let oracle = aho_corasick::AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .build(&literals)
+                .expect("few literals");
+            let mut expected: Vec<_> =
+                oracle.find_overlapping_iter(text).map(|hit| (hit.start(), hit.pattern().as_usize())).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found(&literals, text), expected);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Who is asked about a file: detectors and rules by the literals that were found and by the file's kind.
+
+use model::FileKind;
+
+use crate::{
+    detectors::{Detector, Hit, Scope},
+    prefilter::{Hits, Prefilter},
+    rules::OwnRule,
+};
+
+/// Every [`FileKind`], in its own order, for tables by kind.
+const KINDS: [FileKind; 9] = [
+    FileKind::Empty,
+    FileKind::Elf,
+    FileKind::Pe,
+    FileKind::MachO,
+    FileKind::Script,
+    FileKind::Text,
+    FileKind::Utf16,
+    FileKind::Archive,
+    FileKind::Binary,
+];
+
+/// Whom a literal belongs to.
+enum Owner {
+    Detector { index: usize, literal: usize },
+    Rules,
+}
+
+/// The routing table, made once for a rule pack.
+pub(crate) struct Router {
+    prefilter: Prefilter,
+    detectors: &'static [&'static Detector],
+    /// By literal of the prefilter.
+    owners: Vec<Vec<Owner>>,
+    /// By kind, then by literal of the prefilter: whether anybody who is asked about this kind owns it.
+    wanted: Vec<Vec<bool>>,
+}
+
+/// Who has something to look at in one file. Kept for many files.
+#[derive(Default)]
+pub(crate) struct Routed {
+    /// What the prefilter found.
+    pub(crate) hits: Hits,
+    /// By detector: where its literals are.
+    pub(crate) detectors: Vec<Vec<Hit>>,
+    /// Whether one of our rules has a literal here.
+    pub(crate) rules: bool,
+}
+
+impl Router {
+    pub(crate) fn new(detectors: &'static [&'static Detector], rules: &'static [OwnRule]) -> Self {
+        let mut literals: Vec<String> = Vec::new();
+        let mut owners: Vec<Vec<Owner>> = Vec::new();
+        let mut own = |text: &str, owner| {
+            let text = text.to_ascii_lowercase();
+            let known = literals.iter().position(|other| *other == text);
+            let index = known.unwrap_or_else(|| {
+                literals.push(text);
+                owners.push(Vec::new());
+                literals.len() - 1
+            });
+            owners[index].push(owner);
+        };
+        for (index, detector) in detectors.iter().enumerate() {
+            if let Scope::Content { literals, .. } = &detector.scope {
+                for (literal, text) in literals.iter().enumerate() {
+                    own(text, Owner::Detector { index, literal });
+                }
+            }
+        }
+        for text in rules.iter().flat_map(|rule| &rule.prefilter) {
+            own(text, Owner::Rules);
+        }
+        let asks = |owner: &Owner, kind| match owner {
+            Owner::Detector { index, .. } => asks(detectors[*index], kind),
+            Owner::Rules => true,
+        };
+        let wanted = KINDS
+            .iter()
+            .map(|&kind| owners.iter().map(|owners| owners.iter().any(|owner| asks(owner, kind))).collect())
+            .collect();
+        let texts: Vec<_> = literals.iter().map(String::as_str).collect();
+        Self { prefilter: Prefilter::new(&texts), detectors, owners, wanted }
+    }
+
+    /// Looks for all literals that matter for a file of `kind` and hands them to their owners.
+    pub(crate) fn route(&self, bytes: &[u8], kind: FileKind, routed: &mut Routed) {
+        self.prefilter.scan(bytes, &self.wanted[kind as usize], &mut routed.hits);
+        routed.rules = false;
+        routed.detectors.resize_with(self.detectors.len(), Vec::new);
+        routed.detectors.iter_mut().for_each(Vec::clear);
+        for &(offset, literal) in &routed.hits.found {
+            for owner in &self.owners[literal] {
+                match *owner {
+                    Owner::Detector { index, literal } => routed.detectors[index].push(Hit { offset, literal }),
+                    Owner::Rules => routed.rules = true,
+                }
+            }
+        }
+    }
+
+    /// The content detectors to ask about a file of `kind`, by index, after [`route`](Self::route).
+    pub(crate) fn asked<'a>(
+        &self,
+        kind: FileKind,
+        routed: &'a Routed,
+    ) -> impl Iterator<Item = (&'static Detector, &'a [Hit])> {
+        self.detectors.iter().zip(&routed.detectors).filter_map(move |(detector, hits)| {
+            let Scope::Content { literals, .. } = &detector.scope else { return None };
+            let has_reason = literals.is_empty() || !hits.is_empty();
+            (has_reason && asks(detector, kind)).then_some((*detector, hits.as_slice()))
+        })
+    }
+
+    /// How many different literals are looked for.
+    pub(crate) fn literals(&self) -> usize {
+        self.owners.len()
+    }
+}
+
+/// Whether `detector` looks at files of `kind`. The raw bytes of what claims to be UTF-16 may be plain text behind a
+/// byte order mark, so whoever reads text is asked about them too.
+fn asks(detector: &Detector, kind: FileKind) -> bool {
+    let Scope::Content { kinds, .. } = &detector.scope else { return false };
+    kinds.is_empty() || kinds.contains(&kind) || (kind == FileKind::Utf16 && kinds.contains(&FileKind::Text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS;
+
+    #[test]
+    fn kinds_are_in_their_own_order() {
+        assert!(KINDS.iter().enumerate().all(|(index, &kind)| kind as usize == index));
+    }
+}

@@ -1,0 +1,28 @@
+// Libraries that stand between programs and libc to hide something.
+
+rule rootkit_preload_library {
+    meta:
+        description = "Library that replaces libc's listing of folders to hide files or processes"
+        category = "backdoor"
+        weight = "sign"
+        severity = "critical"
+        confidence = "medium"
+        maturity = "draft"
+        technique = "T1574.006, T1014"
+        prefilter = "ld.so.preload|/proc/self/fd/%d|/proc/%s/stat|/proc/net/tcp|process_to_filter|hide_port|hidden_|hide_file"
+    strings:
+        $hook_1 = "readdir\x00"
+        $hook_2 = "readdir64\x00"
+        $next = "dlsym\x00"
+        $hide_1 = "ld.so.preload"
+        $hide_2 = "/proc/self/fd/%d"
+        $hide_3 = "/proc/%s/stat"
+        $hide_4 = "/proc/net/tcp"
+        $hide_5 = "process_to_filter"
+        $hide_6 = "hide_port"
+        $hide_7 = "hidden_"
+        $hide_8 = "hide_file"
+        $hide_9 = "pam_authenticate\x00"
+    condition:
+        uint32(0) == 0x464c457f and uint16(16) == 3 and any of ($hook_*) and $next and 2 of ($hide_*)
+}
