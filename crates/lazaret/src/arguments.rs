@@ -72,6 +72,9 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
+    /// Show what is looked for
+    #[command(subcommand)]
+    Rules(commands::rules::RulesRole),
     /// Write completions for a shell
     Completions(commands::completions::CompletionsArguments),
     /// Write the manual page

@@ -163,6 +163,13 @@ fn rules_that_are_wrong_end_with_2() {
 }
 
 #[test]
+fn every_detector_is_listed() {
+    let ended = run("rules list");
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_eq!(ended.stdout.lines().count(), inspect::detectors::list().len());
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_error() {
     let home = tempfile::tempdir().expect("a folder");
     let mut child = lazaret(home.path())

@@ -1,9 +1,38 @@
 //! `lazaret rules`: what is looked for.
 
+use clap::Subcommand;
 use inspect::detectors::About;
 use unicode_width::UnicodeWidthStr;
 
-use crate::output::style::{self, DIM, paint};
+use crate::{
+    exit::{Exit, Failure},
+    output::{
+        destination::Destination,
+        style::{self, DIM, paint},
+    },
+    surroundings::Surroundings,
+};
+
+/// What to show of the rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesRole {
+    /// List the built-in detectors and what they count for
+    List,
+}
+
+/// Writes the list.
+///
+/// # Errors
+///
+/// [`Exit::Output`].
+pub fn run(role: &RulesRole, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+    match role {
+        RulesRole::List => {
+            Destination::open(None, surroundings.color)?.write(&list(&inspect::detectors::list()))?;
+            Ok(Exit::Below)
+        }
+    }
+}
 
 /// The detectors, one each line: id, severity, category, what it counts for, how far it is trusted, title.
 #[must_use]
