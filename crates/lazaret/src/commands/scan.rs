@@ -1,0 +1,137 @@
+//! `lazaret scan`: inspects images and judges them.
+
+use std::{io::IsTerminal, path::PathBuf, sync::atomic::Ordering};
+
+use anyhow::anyhow;
+use clap::Args;
+use hunt::ScanError;
+use model::{Locator, text};
+
+use crate::{
+    arguments::StationArguments,
+    exit::{Exit, Failure, OrExit},
+    output::{Row, RowError, destination::Destination, html, json, sarif, table},
+    settings::{ConfigFile, one_platform},
+    station::Station,
+    surroundings::Surroundings,
+    words::{FailOn, Format, PlatformChoice},
+};
+
+/// Inspects images layer by layer and judges them.
+///
+/// An image is named as for Docker (`nginx`, `ghcr.io/a/b:1`, `host:5000/a@sha256:…`), or as
+/// `docker-archive:FILE` (what `docker save` wrote; `-` is standard input), `oci:FOLDER[:TAG]`,
+/// `oci-archive:FILE[:TAG]` or `docker-daemon:NAME`. Nothing is run and nothing of it is written to disk. One image that
+/// cannot be read costs its own row only.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  lazaret scan nginx
+  lazaret scan --platform linux/arm64 --format html --output nginx.html nginx:1.27
+  lazaret scan --fail-on suspicious registry.example.org/app@sha256:…
+  docker save app | lazaret scan docker-archive:-
+  lazaret scan --rules my-rules/ --format sarif oci:build/image")]
+pub struct ScanArguments {
+    /// Images to inspect
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Platform of an index to inspect, or `all` [default: linux on this processor]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", env = "LAZARET_PLATFORM", hide_env_values = true)]
+    pub platform: Option<PlatformChoice>,
+    /// From which disposition on to end with code 1 [default: malicious]
+    #[arg(long, value_name = "DISPOSITION", env = "LAZARET_FAIL_ON", hide_env_values = true)]
+    pub fail_on: Option<FailOn>,
+    /// How to write the result [default: table]
+    #[arg(short, long, value_name = "FORMAT", env = "LAZARET_FORMAT", hide_env_values = true, help_heading = "Output")]
+    pub format: Option<Format>,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// How images are read and inspected.
+    #[command(flatten)]
+    pub station: StationArguments,
+}
+
+/// Scans every image and writes one result.
+///
+/// # Errors
+///
+/// [`Failure`] for what concerns the whole run: references, rules, catalog, output.
+pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+    let locators = locators(&arguments.images).or_exit(Exit::Usage)?;
+    let platform = one_platform(arguments.platform.as_ref(), config.scan().platform.as_ref());
+    let threshold = arguments.fail_on.or(config.scan().fail_on).unwrap_or(FailOn::Malicious).threshold();
+    let format = arguments.format.or(config.scan().format).unwrap_or(Format::Table);
+    let settings = config.station(&arguments.station, &surroundings.environment).or_exit(Exit::Usage)?;
+    let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
+    let station = match Station::open(settings) {
+        Ok(station) => station,
+        Err(failure) => {
+            destination.give_up();
+            return Err(failure);
+        }
+    };
+    let context = station.context(surroundings);
+
+    let mut rows = Vec::new();
+    let mut exit = Exit::Below;
+    for locator in &locators {
+        if surroundings.stop.load(Ordering::SeqCst) {
+            break;
+        }
+        match hunt::scan(locator, platform.as_ref(), &context) {
+            Ok(reports) => {
+                for report in reports {
+                    exit = exit.and(Exit::of(&report, threshold));
+                    rows.push(Row { reference: report.image.reference.clone(), result: Ok(report) });
+                }
+            }
+            Err(error) => {
+                let row = RowError::from(&error);
+                tracing::error!("{}: {}", text::visible(&locator.to_string()), text::visible(&row.message));
+                exit = exit.and(exit_of(&error));
+                rows.push(Row { reference: locator.to_string(), result: Err(row) });
+            }
+        }
+    }
+    surroundings.meter.clear();
+    destination.write(&written(format, &rows, surroundings))?;
+    Ok(surroundings.or_stopped(exit))
+}
+
+/// Reads every reference before the work begins, so that a typing mistake in the last one costs nothing.
+fn locators(images: &[String]) -> anyhow::Result<Vec<Locator>> {
+    let locators: Vec<Locator> =
+        images.iter().map(|image| image.parse().map_err(anyhow::Error::new)).collect::<Result<_, _>>()?;
+    let from_stdin = locators.iter().filter(|locator| matches!(locator, Locator::DockerArchive(None))).count();
+    if from_stdin > 1 {
+        return Err(anyhow!("standard input holds one archive: name docker-archive:- once"));
+    }
+    if from_stdin == 1 && std::io::stdin().is_terminal() {
+        return Err(anyhow!(
+            "docker-archive:- reads standard input, which is a terminal: try `docker save NAME | lazaret scan docker-archive:-`"
+        ));
+    }
+    Ok(locators)
+}
+
+/// Whether it is the image or we that failed.
+#[must_use]
+pub const fn exit_of(error: &ScanError) -> Exit {
+    match error {
+        ScanError::Registry(_) => Exit::Undecided,
+        ScanError::Store(_) => Exit::Internal,
+        ScanError::Stopped(_) => Exit::Stopped,
+    }
+}
+
+/// `rows` in `format`.
+#[must_use]
+pub fn written(format: Format, rows: &[Row], surroundings: &Surroundings<'_>) -> String {
+    match format {
+        Format::Table => table::scan(rows, table::Layout { width: surroundings.width, verbose: surroundings.verbose }),
+        Format::Json => json::scan(rows),
+        Format::Sarif => sarif::scan(rows),
+        Format::Html => html::scan(rows),
+    }
+}
