@@ -44,6 +44,10 @@ impl HuntPlan {
         format!("{} {:?} since {:?} {platforms:?} tags {}", self.registry, self.repositories, self.since, self.tags_max)
     }
 
+    fn names_its_repositories(&self) -> bool {
+        !self.repositories.is_empty() && !self.repositories.iter().any(|name| name.contains(['*', '?']))
+    }
+
     fn wants(&self, repository: &str) -> bool {
         self.repositories.is_empty() || self.repositories.iter().any(|glob| WildMatch::new(glob).matches(repository))
     }
@@ -100,11 +104,16 @@ fn discover(
     context: &Context<'_>,
 ) -> Result<Vec<HuntRow>, ScanError> {
     let mut repositories = Vec::new();
-    registry.repositories(plan.repositories_max, &mut |name| {
-        if plan.wants(&name) {
-            repositories.push(name);
-        }
-    })?;
+    if plan.names_its_repositories() {
+        // Docker Hub and others show no catalogue; whoever names the repositories needs none.
+        repositories.clone_from(&plan.repositories);
+    } else {
+        registry.repositories(plan.repositories_max, &mut |name| {
+            if plan.wants(&name) {
+                repositories.push(name);
+            }
+        })?;
+    }
     let mut failed = Vec::new();
     for repository in repositories {
         if context.stop.load(Ordering::Relaxed) {
@@ -118,7 +127,7 @@ fn discover(
                 context.catalog.enqueue(key, &references)?;
             }
             // A repository whose last image was deleted stays in the catalogue and has no tags.
-            Err(RegistryError::NotFound { .. }) => {}
+            Err(RegistryError::NotFound { .. }) if !plan.names_its_repositories() => {}
             Err(error) => failed.push(HuntRow { reference: repository, result: Err(error.to_string()) }),
         }
     }
@@ -241,8 +250,7 @@ fn scan_reference(
             continue;
         }
         match scan_image(source.as_ref(), image, run) {
-            Ok(report) if subjects.insert(report.image.subject()) => reports.push(report),
-            Ok(_) | Err(ScanError::Older(_)) => {}
+            Ok(report) => reports.extend(report.filter(|report| subjects.insert(report.image.subject()))),
             Err(error) => return Err(error),
         }
     }

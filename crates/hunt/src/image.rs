@@ -39,22 +39,22 @@ pub(crate) struct Part {
     pub(crate) problem: Option<Problem>,
 }
 
-/// Scans one resolved image: fetch → unpack → inspect → judge → record.
+/// Scans one resolved image: fetch → unpack → inspect → judge → record. None if it is older than the run asks for.
 pub(crate) fn scan_image(
     source: &dyn ImageSource,
     image: ResolvedImage,
     run: &Run<'_>,
-) -> Result<ScanReport, ScanError> {
+) -> Result<Option<ScanReport>, ScanError> {
     let context = run.context;
     if let Some(report) = remembered(&image, context)? {
-        return Ok(report);
+        return Ok(Some(report));
     }
     let config_bytes = read_config(source, &image)?;
     let config = parse_config(&config_bytes, &image)?;
     if let Some(since) = run.since
         && crate::since::is_older(config.created.as_deref(), since)
     {
-        return Err(ScanError::Older(image.reference));
+        return Ok(None);
     }
     context.progress.image_begins(&image.reference, image.layers.iter().map(|layer| layer.size).sum());
     let mut layers = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) fn scan_image(
         layers.push(fetch_layer(source, descriptor, &image.reference, run)?);
     }
     let config_digest = image.config.digest;
-    judge_and_record(&Parts { image, config, config_digest, layers }, context)
+    judge_and_record(&Parts { image, config, config_digest, layers }, context).map(Some)
 }
 
 /// A report under this rule pack, if nothing could have changed. An archive without a manifest is never answered from

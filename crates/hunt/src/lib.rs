@@ -70,9 +70,6 @@ pub enum ScanError {
     /// Asked to stop.
     #[error("stopped before {0} was done; what is recorded stays, run again to go on")]
     Stopped(String),
-    /// Created before the date a hunt asks for.
-    #[error("{0} is older than asked for")]
-    Older(String),
 }
 
 /// What the scans of one run share.

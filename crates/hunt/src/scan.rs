@@ -45,7 +45,7 @@ pub(crate) fn scan_in(
     let mut first_error = None;
     for image in source.resolve(platform)? {
         match scan_image(source.as_ref(), image, run) {
-            Ok(report) => reports.push(report),
+            Ok(report) => reports.extend(report),
             Err(error @ (ScanError::Stopped(_) | ScanError::Store(_))) => return Err(error),
             Err(error) => {
                 first_error.get_or_insert(error);

@@ -130,6 +130,11 @@ fn environment() -> Environment {
         data_home: path("XDG_DATA_HOME"),
         docker_config: path("DOCKER_CONFIG"),
         docker_host: std::env::var("DOCKER_HOST").ok(),
+        proxy: ["HTTPS_PROXY", "https_proxy"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok())
+            .filter(|proxy| !proxy.is_empty())
+            .map(registry::Secret::new),
         no_color: path("NO_COLOR").is_some_and(|_: std::path::PathBuf| true),
         processors: std::thread::available_parallelism().map_or(1, Into::into),
     }

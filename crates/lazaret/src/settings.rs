@@ -32,6 +32,8 @@ pub struct Environment {
     pub docker_config: Option<PathBuf>,
     /// `$DOCKER_HOST`.
     pub docker_host: Option<String>,
+    /// `$HTTPS_PROXY`, else `$https_proxy`.
+    pub proxy: Option<registry::Secret>,
     /// `$NO_COLOR` is set to something.
     pub no_color: bool,
     /// Processors this process may use.
@@ -212,6 +214,8 @@ impl ConfigFile {
                 timeout: seconds(self.network.timeout_s.map_or(30, Count::get)),
                 user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION"), " (container image security scanner)")
                     .to_owned(),
+                proxy: environment.proxy.clone(),
+                ..registry::Options::default()
             },
         })
     }

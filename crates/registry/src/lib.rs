@@ -37,7 +37,7 @@ pub struct Options {
     pub retry_pause: Duration,
     /// `User-Agent`, with a contact.
     pub user_agent: String,
-    /// Proxy for everything, `http://[USER:PASSWORD@]HOST:PORT`. None: none, whatever the environment says.
+    /// Proxy for registries spoken to over TLS, `http://[USER:PASSWORD@]HOST:PORT`. None: none, whatever the environment says.
     pub proxy: Option<Secret>,
     /// Pauses and token lifetimes.
     pub clock: Clock,
@@ -262,10 +262,4 @@ pub fn read_docker_stream(
 /// [`RegistryError::Denied`] if it does not answer on `options.docker_socket`.
 pub fn docker_daemon_stream(reference: &str, options: &Options) -> Result<Box<dyn Read + Send>, RegistryError> {
     local::daemon::stream(reference, options)
-}
-
-/// stub
-pub fn docker_daemon_stream(reference: &str, options: &Options) -> Result<Box<dyn Read + Send>, RegistryError> {
-    let _ = (reference, options);
-    unimplemented!()
 }

@@ -36,6 +36,7 @@ pub fn clean() -> ScanReport {
             index: None,
             manifest: Some(Digest::of(b"clean manifest")),
             config: Digest::of(b"clean config"),
+            config_pins_layers: true,
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             created: Some("2026-10-01T08:00:00Z".to_owned()),
             command: vec!["/usr/sbin/nginx".to_owned(), "-g".to_owned(), "daemon off;".to_owned()],

@@ -125,6 +125,11 @@ impl Catalogue for Names {
         Ok(tags)
     }
 
+    fn reference(&self, repository: &str, tag: &str) -> ImageReference {
+        let registry = self.session.place.registry.clone();
+        ImageReference { registry, repository: repository.to_owned(), tag: Some(tag.to_owned()), digest: None }
+    }
+
     fn image(&self, reference: &ImageReference) -> Box<dyn ImageSource> {
         Box::new(Image { session: Arc::clone(&self.session), reference: reference.clone() })
     }

@@ -56,6 +56,9 @@ pub(super) enum Trouble {
 
 impl Session {
     pub(super) fn new(place: Place, options: &Options) -> Result<Self, RegistryError> {
+        // As HTTPS_PROXY is meant: a registry spoken to without TLS is on loopback or in the house.
+        let proxy = options.proxy.clone().filter(|_| place.base.scheme() == "https");
+        let options = &Options { proxy, ..options.clone() };
         let own = Http::new(options, place.limit.clone(), Duty::Remember)?;
         let elsewhere = Http::new(options, place.limit.clone(), Duty::Refuse)?;
         Ok(Self { place, options: options.clone(), login: Login::default(), own, elsewhere })

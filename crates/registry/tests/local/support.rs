@@ -21,6 +21,7 @@ pub(crate) fn options() -> Options {
         retry_wait_max: Duration::ZERO,
         timeout: Duration::from_secs(5),
         user_agent: "lazaret-test".to_owned(),
+        ..Options::default()
     }
 }
 
