@@ -60,11 +60,14 @@ class LayerTar:
         self.seen = set()
 
     def put(self, member, content=None):
-        name = MERGED.sub(r"usr/\1\2", member.name.lstrip("./")) if member.name not in (".", "./") else ""
-        if not name or (name in self.seen and member.isdir()):
+        name = member.name.removeprefix("./").strip("/")
+        # Packages still name /bin and /lib, which a merged base has as links.
+        if not member.issym():
+            name = MERGED.sub(r"usr/\1\2", name)
+        if name in ("", ".") or (name in self.seen and member.isdir()):
             return
         if member.islnk():
-            member.linkname = MERGED.sub(r"usr/\1\2", member.linkname.lstrip("./"))
+            member.linkname = MERGED.sub(r"usr/\1\2", member.linkname.removeprefix("./"))
         self.seen.add(name)
         member.name, member.mtime, member.pax_headers = name, 0, {}
         self.tar.addfile(member, content)

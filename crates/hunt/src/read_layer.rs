@@ -312,6 +312,9 @@ fn assemble(
         entries[number as usize].sha256 = Some(sha256);
     }
     let mut problems = outcome.problems;
+    for problem in problems.iter_mut().filter(|problem| problem.place.is_empty()) {
+        problem.place = format!("layer {}", digest.short());
+    }
     problems.extend(gathered.problems.into_iter().map(|(number, problem)| {
         let path = &entries[number as usize].path;
         let place = if problem.place.is_empty() { path.clone() } else { format!("{path}!{}", problem.place) };

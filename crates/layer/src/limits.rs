@@ -69,7 +69,7 @@ impl Problems {
         if self.more > 0 {
             let detail =
                 format!("{} more problems of single entries are not listed, at most {PROBLEMS_MAX} are", self.more);
-            self.listed.push(problem(ProblemKind::FindingsLimit, "", detail, 0));
+            self.listed.push(problem(ProblemKind::Ambiguous, "", detail, 0));
         }
         self.listed.append(&mut self.last);
         self.listed
