@@ -1,24 +1,43 @@
 //! The feed of malicious digests. For now: entries, JSON lines and a plain sorted list; signing and deltas come later.
 //!
 //! A tag is never a key: it can be moved. Names an image was seen under are context in its entry.
+//!
+//! Whoever can push an image must not be able to get an honest digest listed. So an image judged `malicious` lists, on those
+//! findings of malice that its verdict names, in its newest report:
+//!
+//! - **index**: the one that report came through. Under which others its manifest stands a report does not say; a gate meets
+//!   the manifest under any of them.
+//! - **manifest**: always.
+//! - **config**: if its DiffIDs are those of the layers, so that it is no other image's, and no image judged otherwise has it.
+//! - **layer**: if what stable detectors say of it suffices alone. That is a proof, or the signs of two for one category;
+//!   either of what harms by being there (a miner, a flooder) or of what the image runs (a backdoor). Never one that an
+//!   image judged clean has too, as blob or as DiffID, nor an empty one. One that a risky, suspicious or undetermined image
+//!   has too only by a proof: a miner is the same miner in an image that says what it is.
+//! - **file**: in a listed layer, by such a proof on it, unless an image judged clean carries it with a finding. Of an
+//!   archive also the innermost file.
 
+mod bounded;
 mod date;
 mod entry;
+mod evidence;
+mod held;
+mod listing;
 
 use std::io::Write;
 
 use store::{Catalog, StoreError};
 
-pub use entry::{Entry, Role, SCHEMA, Status};
+pub use bounded::LISTED_MAX;
+pub use entry::{Entry, Omitted, Role, SCHEMA, Status};
 
-/// Writes every digest with a `malicious` verdict as JSON lines, sorted by digest and role; byte-equal for an equal catalog.
+/// Writes an [`Entry`] for every listed digest as JSON lines, sorted by digest and role; byte-equal for an equal catalog.
 /// Returns how many lines.
 ///
 /// # Errors
 ///
 /// [`StoreError`] from the catalog; a write error as [`StoreError::Other`].
 pub fn export_json_lines(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<usize, StoreError> {
-    let entries = entry::entries(catalog)?;
+    let entries = listing::entries(catalog)?;
     for entry in &entries {
         let json = serde_json::to_string(entry).map_err(|error| StoreError::Other(format!("feed entry: {error}")))?;
         writeln!(out, "{json}").map_err(unwritten)?;
@@ -35,7 +54,7 @@ pub fn export_json_lines(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<u
 /// As [`export_json_lines`].
 pub fn export_plain(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<usize, StoreError> {
     let mut digests: Vec<_> =
-        entry::entries(catalog)?.iter().filter(|entry| entry.role != Role::File).map(|entry| entry.digest).collect();
+        listing::entries(catalog)?.iter().filter(|entry| entry.role != Role::File).map(|entry| entry.digest).collect();
     digests.dedup();
     for digest in &digests {
         writeln!(out, "{digest}").map_err(unwritten)?;
