@@ -269,6 +269,7 @@ fn report(name: &str, reference: &str, rule_pack: &str, scanned_at: u64) -> Scan
             index: Some(part("index")),
             manifest: Some(digest(name)),
             config: part("config"),
+            config_pins_layers: true,
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             created: None,
             command: vec!["/usr/bin/x".to_owned()],
