@@ -3,7 +3,7 @@
 
 Runs each measurement several times, alternating with what it is compared to, and prints medians and ratios: machines
 are shared and noisy, a ratio of two runs side by side is not. Memory is the peak of anonymous resident memory
-(RssAnon), sampled every 10 ms, and the kernel's own peak of all resident memory.
+(RssAnon), sampled every 10 ms, and of all resident memory (VmHWM).
 """
 
 import argparse, gzip, hashlib, io, json, os, random, shutil, statistics, subprocess, sys, tarfile, tempfile, threading, time
@@ -14,7 +14,7 @@ class Run:
     """One finished command: seconds, CPU seconds, memory, bytes written."""
 
     def __init__(self, command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=True, cwd=None, env=None):
-        self.anon = self.written = 0
+        self.anon = self.rss = self.written = 0
         began = time.perf_counter()
         process = subprocess.Popen([str(word) for word in command], stdout=stdout, stderr=subprocess.PIPE, stdin=stdin, cwd=cwd, env=env)
         errors = []
@@ -30,7 +30,6 @@ class Run:
         reader.join()
         process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu = usage.ru_utime + usage.ru_stime
-        self.rss = usage.ru_maxrss * 1024
         self.code = process.returncode
         self.stderr = errors[0].decode(errors="replace")
         if check and self.code not in (0, 1):
@@ -41,6 +40,8 @@ class Run:
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("RssAnon:"):
                     self.anon = max(self.anon, int(line.split()[1]) * 1024)
+                if line.startswith("VmHWM:"):
+                    self.rss = max(self.rss, int(line.split()[1]) * 1024)
             for line in Path(f"/proc/{pid}/io").read_text().splitlines():
                 if line.startswith("write_bytes:"):
                     self.written = max(self.written, int(line.split()[1]))
@@ -253,6 +254,13 @@ class Bench:
         print(f"temporary disk: {sum(1 for _ in Path(empty).iterdir())} files left, {no_store.written} bytes written without a catalog (bar 0)")
 
 
+    def compare(self):
+        """The peers, in one run; needs --peers."""
+        import peers
+
+        peers.compare(self, Run)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
@@ -265,6 +273,8 @@ def main():
     names = ["cold", "warm", "archive", "more", "again", "disk", "huge"]
     if os.environ.get("BENCH_SMALL"):
         names.remove("huge")
+    if bench.peers:
+        names.append("compare")
     try:
         for name in arguments.only or names:
             getattr(bench, name)()
