@@ -8,6 +8,10 @@ use sha3::{Digest as _, Keccak256};
 /// Most addresses returned for one piece of bytes.
 pub(crate) const WALLETS_MAX: usize = 64;
 
+/// Length of the shortest and longest address: Bitcoin base58check, Monero integrated.
+const ADDRESS_BYTES_MIN: usize = 26;
+const ADDRESS_BYTES_MAX: usize = 106;
+
 /// Base58check version bytes and the coin they stand for. Two-byte versions are Zcash's transparent addresses.
 const VERSIONS: &[(&[u8], &str)] = &[
     (&[0x00], "BTC"),
@@ -46,10 +50,9 @@ impl Wallet {
 pub(crate) fn find(bytes: &[u8]) -> Vec<Wallet> {
     let mut found: Vec<Wallet> = Vec::new();
     let mut start = 0;
-    for run in bytes.split(|byte| !byte.is_ascii_alphanumeric()) {
-        let offset = start;
-        start += run.len() + 1;
-        if !(26..=106).contains(&run.len()) {
+    while let Some((offset, run)) = next_run(bytes, start) {
+        start = offset + run.len() + 1;
+        if run.len() > ADDRESS_BYTES_MAX {
             continue;
         }
         let Ok(word) = std::str::from_utf8(run) else { continue };
@@ -62,6 +65,22 @@ pub(crate) fn find(bytes: &[u8]) -> Vec<Wallet> {
         }
     }
     found
+}
+
+/// The next run of at least [`ADDRESS_BYTES_MIN`] letters and digits at or behind `start`. Looks at the last byte a run
+/// would need first, so that most bytes of most files are never looked at.
+fn next_run(bytes: &[u8], mut start: usize) -> Option<(usize, &[u8])> {
+    loop {
+        let piece = bytes.get(start..start.checked_add(ADDRESS_BYTES_MIN)?)?;
+        match piece.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
+            Some(gap) => start += gap + 1,
+            None => {
+                let rest = bytes.get(start..).unwrap_or_default();
+                let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                return Some((start, rest.get(..end).unwrap_or_default()));
+            }
+        }
+    }
 }
 
 /// The coin of an address, if the checksum holds.
@@ -163,6 +182,27 @@ pub(crate) mod tests {
             value /= 58;
         }
         String::from_utf8(digits).expect("the alphabet is ASCII")
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn runs_are_those_of_a_plain_split(text in "[a-c1-3 ]{0,200}|[a-z]{20,60} [A-Z0-9]{24,30}[ .][a-z]{26}") {
+            let mut expected = Vec::new();
+            let mut start = 0;
+            for run in text.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()) {
+                if run.len() >= ADDRESS_BYTES_MIN {
+                    expected.push((start, run));
+                }
+                start += run.len() + 1;
+            }
+            let mut found = Vec::new();
+            let mut start = 0;
+            while let Some((offset, run)) = next_run(text.as_bytes(), start) {
+                start = offset + run.len() + 1;
+                found.push((offset, run));
+            }
+            proptest::prop_assert_eq!(found, expected);
+        }
     }
 
     #[test]
