@@ -116,11 +116,11 @@ fn an_rpm_leads_to_its_payload() {
     let member = |name: &str, mode: u32, content: &str| {
         let fields = [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
         let mut text = "070701".to_owned() + &fields.map(|field| format!("{field:08x}")).concat() + name + "\0";
-        while text.len() % 4 != 0 {
+        while !text.len().is_multiple_of(4) {
             text.push('\0');
         }
         text += content;
-        while text.len() % 4 != 0 {
+        while !text.len().is_multiple_of(4) {
             text.push('\0');
         }
         text
