@@ -1,14 +1,15 @@
 //! One image, from manifest to recorded verdict.
 
 use std::{
-    collections::HashMap,
+    borrow::Cow,
+    collections::{HashMap, HashSet},
     io::{self, Read},
     sync::{Arc, atomic::Ordering},
 };
 
 use model::{
     Descriptor, Digest, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location, Platform, Problem,
-    ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX,
+    ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
 };
 use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
@@ -20,8 +21,11 @@ use crate::{
     read_layer::{depends_on_the_day, lock, read_layer},
 };
 
-/// Findings of weight fact kept in one report; all others are always kept.
+/// Findings of weight fact kept in one report.
 const FACTS_MAX: usize = 2_000;
+
+/// All other findings kept in one report, worst first.
+const FINDINGS_MAX: usize = 10_000;
 
 /// An image whose parts are at hand, ready to be judged.
 pub(crate) struct Parts {
@@ -216,28 +220,39 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
     let problems = problems_of(parts, &records, &overlay, &reached);
-    let facts = findings.iter().position(|finding| finding.observation.weight == model::Weight::Fact);
-    findings.truncate(facts.map_or(findings.len(), |first| first + FACTS_MAX));
-
     let identity = identity_of(parts, &findings);
     let unpacked_bytes = identity.layers.iter().map(|layer| layer.unpacked_bytes).sum();
     let mut claims = vec![identity.reference.clone(), identity.description.clone()];
     claims.extend(parts.config.labels.iter().map(|(key, value)| format!("{key}={value}")));
     let subject = Subject { claims: &claims, command: &identity.command, problems: &problems, unpacked_bytes };
     let verdict = verdict::judge(&findings, &subject);
+    let mut problems: Vec<Problem> = problems.into_iter().map(|(problem, _)| problem).collect();
+    problems.extend(shorten(&mut findings));
 
     let report = ScanReport {
         schema: SCHEMA.to_owned(),
         image: identity,
         verdict,
         findings,
-        problems: problems.into_iter().map(|(problem, _)| problem).collect(),
+        problems,
         rule_pack: context.rules.id().to_owned(),
         scanned_at: (context.now)(),
         remembered: false,
     };
     context.catalog.put_report(&report)?;
     Ok(report)
+}
+
+/// Keeps of the findings, worst first, as many as a report lists; the verdict was given over all.
+fn shorten(findings: &mut Vec<Finding>) -> Option<Problem> {
+    let facts = findings.iter().position(|finding| finding.observation.weight == model::Weight::Fact);
+    let facts = facts.unwrap_or(findings.len());
+    findings.truncate(facts + FACTS_MAX);
+    let left_out = facts.saturating_sub(FINDINGS_MAX);
+    findings.drain(facts - left_out..facts);
+    let detail = format!("{left_out} findings more counted and are not listed, at most {FINDINGS_MAX} are");
+    let place = "the report".to_owned();
+    (left_out > 0).then_some(Problem { kind: ProblemKind::FindingsLimit, place, detail, unseen_bytes: 0 })
 }
 
 /// Whether the config's DiffIDs are those of the layers. If not, the config's digest may belong to another, honest
@@ -291,15 +306,21 @@ fn problems_of(
     overlay: &Overlay<'_>,
     reached: &Reach,
 ) -> Vec<(Problem, bool)> {
-    let reached_paths: std::collections::HashSet<&str> =
-        reached.entries.iter().map(|&at| overlay.entry(at).path.as_str()).collect();
+    // As problems of a layer write places, long ones too.
+    let shown = |at: &At| text::shortened(&overlay.entry(*at).path, layer::PLACE_CHARS_MAX);
+    let reached_paths: HashSet<Cow<'_, str>> = reached.entries.iter().map(shown).collect();
     let mut problems = Vec::new();
+    if let Some(detail) = &reached.cut {
+        let place = "what the image runs".to_owned();
+        problems
+            .push((Problem { kind: ProblemKind::EntriesLimit, place, detail: detail.clone(), unseen_bytes: 0 }, true));
+    }
     for part in &parts.layers {
-        problems.extend(part.problem.clone().map(|problem| (problem, reached.command_missing)));
+        // A layer that was not read may replace whatever is run.
+        problems.extend(part.problem.clone().map(|problem| (problem, true)));
     }
     for problem in records.iter().flat_map(|layer| &layer.problems) {
-        let path = problem.place.split('!').next().unwrap_or(&problem.place);
-        problems.push((problem.clone(), reached_paths.contains(path)));
+        problems.push((problem.clone(), is_reached(problem, &reached_paths)));
     }
     let ambiguous = |place: &str, detail: String| {
         (Problem { kind: ProblemKind::Ambiguous, place: place.to_owned(), detail, unseen_bytes: 0 }, false)
@@ -319,6 +340,18 @@ fn problems_of(
     }
     problems.extend(parts.config.oddities.iter().map(|field| ambiguous(field, "has an unexpected type".to_owned())));
     problems
+}
+
+/// Whether a layer's problem is about something in `paths`. A place inside an archive is `PATH!INNER`, and a path may
+/// hold `!` itself.
+///
+/// A stream that ended early may hold anything behind its end, also another file for the same path: it counts as
+/// reached, whatever its share of the bytes.
+fn is_reached(problem: &Problem, paths: &HashSet<Cow<'_, str>>) -> bool {
+    let ends_layer = problem.place.starts_with("layer sha256:") && problem.unseen_bytes > 0;
+    let place = problem.place.as_str();
+    let outer = place.match_indices('!').map(|(at, _)| &place[..at]);
+    ends_layer || outer.chain([place]).any(|path| paths.contains(path))
 }
 
 fn identity_of(parts: &Parts, findings: &[Finding]) -> ImageIdentity {

@@ -4,7 +4,10 @@
 //! of a mentioned folder (`/docker-entrypoint.d`), cron tables where a cron daemon is reached, the library preload.
 //! Misses: paths put together at run time, interpreters' modules (`python -m x`); running the image shows those.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet, VecDeque},
+};
 
 use model::{EntryKind, ImageConfig};
 
@@ -14,6 +17,10 @@ use crate::overlay::{At, Overlay};
 const REACHED_MAX: usize = 4_000;
 /// Most files taken of one mentioned folder.
 const FOLDER_FILES_MAX: usize = 200;
+/// Most words of the config's command, health check and environment that are looked for.
+const WORDS_MAX: usize = 20_000;
+/// Most folders of `PATH` that are searched.
+const PATH_FOLDERS_MAX: usize = 256;
 /// What the kernel and shells take where the config has no `PATH`, as Docker does.
 const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -21,66 +28,132 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) struct Reach {
     /// Visible entries that are run or read by what is run.
     pub(crate) entries: HashSet<At>,
-    /// Set if the first word of the command could not be found in any layer.
-    pub(crate) command_missing: bool,
+    /// The ceiling that ended the following, if one did: there may be more.
+    pub(crate) cut: Option<String>,
 }
 
 /// Follows what `config` starts through the merged view. `mentions` are the paths and commands a script names.
 pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &HashMap<At, &[String]>) -> Reach {
-    let search = config.env.iter().find_map(|line| line.strip_prefix("PATH=")).unwrap_or(PATH_DEFAULT);
-    let find = |word: &str| find(word, search, &config.working_dir, overlay);
+    let search = Search::new(config, overlay);
+    let mut cut = search.cut.clone();
     let mut queue: VecDeque<At> = VecDeque::new();
     let command: Vec<&String> = config.entrypoint.iter().chain(&config.cmd).collect();
     let health = config.healthcheck.iter().skip(1);
-    for words in command.iter().copied().chain(health) {
-        queue.extend(words.split(|c: char| c.is_whitespace() || ";&|()<>\"'`=,".contains(c)).filter_map(find));
-        queue.extend(find(words));
+    // `LD_PRELOAD`, `BASH_ENV`, `APP` of `sh -c "$APP"`: what the environment names by its whole path.
+    let values = config.env.iter().filter_map(|line| line.split_once('=')).filter(|(name, _)| *name != "PATH");
+    let values = values.flat_map(|(_, value)| pieces(value).filter(|word| word.starts_with('/')));
+    let words = command.iter().copied().chain(health);
+    let words = words.flat_map(|words| pieces(words).map(Cow::Borrowed).chain(unquoted(words)));
+    let mut words = words.chain(values.map(Cow::Borrowed));
+    queue.extend(words.by_ref().take(WORDS_MAX).flat_map(|word| search.find(&word)));
+    if words.next().is_some() {
+        cut.get_or_insert_with(|| format!("only the first {WORDS_MAX} words of the command are followed"));
     }
     queue.extend(overlay.resolve("etc/ld.so.preload"));
-    let command_missing = command.first().is_some_and(|first| find(first).is_none());
 
     let mut entries = HashSet::new();
     while let Some(at) = queue.pop_front() {
-        if entries.len() >= REACHED_MAX || !entries.insert(at) {
+        if entries.contains(&at) {
             continue;
         }
+        if entries.len() >= REACHED_MAX {
+            cut.get_or_insert_with(|| format!("only {REACHED_MAX} files are followed from the command on"));
+            break;
+        }
+        entries.insert(at);
         let entry = overlay.entry(at);
         if entry.kind == EntryKind::Folder {
-            queue
-                .extend(overlay.children(at).iter().copied().filter(|&at| is_file(overlay, at)).take(FOLDER_FILES_MAX));
+            let mut files = overlay.children(at).iter().copied().filter(|&at| is_file(overlay, at));
+            let taken = files.by_ref().take(FOLDER_FILES_MAX);
+            queue.extend(taken.flat_map(|at| overlay.resolve(&overlay.entry(at).path)));
+            if files.next().is_some() {
+                let detail =
+                    || format!("only {FOLDER_FILES_MAX} files of the start-up folder {} are followed", entry.path);
+                cut.get_or_insert_with(detail);
+            }
             continue;
         }
-        queue.extend(mentions.get(&at).into_iter().flat_map(|words| words.iter()).filter_map(|word| find(word)));
+        queue.extend(mentions.get(&at).into_iter().flat_map(|words| words.iter()).flat_map(|word| search.find(word)));
         if matches!(entry.path.rsplit('/').next(), Some("cron" | "crond")) {
             let tables = ["etc/crontab", "etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "etc/crontabs"];
-            queue.extend(tables.iter().filter_map(|table| overlay.resolve(table)));
+            queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)));
         }
     }
-    Reach { entries, command_missing }
+    if overlay.is_exhausted() {
+        cut.get_or_insert_with(|| "its paths and links are too long to be followed to the end".to_owned());
+    }
+    Reach { entries, cut }
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || ";&|()<>{}=,:".contains(c)
+}
+
+fn pieces(words: &str) -> impl Iterator<Item = &str> {
+    let whole = (!words.is_empty()).then_some(words);
+    whole
+        .into_iter()
+        .chain(words.split(|c: char| is_separator(c) || "\"'`".contains(c)).filter(|word| !word.is_empty()))
+}
+
+/// What a shell makes of words with quotes or backslashes inside: `/o"p"t/\x` is `/opt/x`.
+fn unquoted(words: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let quoted = |word: &&str| word.contains(['"', '\'', '\\']);
+    words.split(is_separator).filter(quoted).map(|word| Cow::Owned(word.replace(['"', '\'', '\\'], "")))
 }
 
 fn is_file(overlay: &Overlay<'_>, at: At) -> bool {
     matches!(overlay.entry(at).kind, EntryKind::File | EntryKind::Hardlink | EntryKind::Symlink)
 }
 
-/// A word as a shell would find it: with a slash from the working folder, else through `PATH`. Folders only count
-/// where they are named by an absolute path of at least two parts, so that `/` and `/usr` lead nowhere.
-fn find(word: &str, search: &str, working_dir: &str, overlay: &Overlay<'_>) -> Option<At> {
-    if word.is_empty() || word.len() > 4096 {
-        return None;
+/// Where words are looked for.
+struct Search<'a> {
+    folders: Vec<String>,
+    working_dir: &'a str,
+    overlay: &'a Overlay<'a>,
+    cut: Option<String>,
+}
+
+impl<'a> Search<'a> {
+    fn new(config: &'a ImageConfig, overlay: &'a Overlay<'a>) -> Self {
+        let working_dir = config.working_dir.as_str();
+        // Engines differ in which of two lines counts: all are searched.
+        let lines: Vec<&str> = config.env.iter().filter_map(|line| line.strip_prefix("PATH=")).collect();
+        let lines = if lines.is_empty() { vec![PATH_DEFAULT] } else { lines };
+        let mut known = HashSet::new();
+        let mut folders: Vec<String> = Vec::new();
+        let mut cut = None;
+        for folder in lines.iter().flat_map(|line| line.split(':')).filter(|folder| known.insert(*folder)) {
+            if folders.len() >= PATH_FOLDERS_MAX {
+                cut = Some(format!("only {PATH_FOLDERS_MAX} folders of PATH are searched"));
+                break;
+            }
+            folders.push(if folder.starts_with('/') { folder.to_owned() } else { format!("{working_dir}/{folder}") });
+        }
+        folders.push(working_dir.to_owned());
+        Self { folders, working_dir, overlay, cut }
     }
-    if word.contains('/') {
-        let from_root = if word.starts_with('/') { word.to_owned() } else { format!("{working_dir}/{word}") };
-        return overlay.resolve(&from_root).filter(|&at| {
-            let entry = overlay.entry(at);
-            entry.kind != EntryKind::Folder || is_start_up_folder(&entry.path)
-        });
+
+    /// A word as a shell would find it: with a slash from the working folder, else through `PATH`. Folders only count
+    /// where they are named by an absolute path of at least two parts, so that `/` and `/usr` lead nowhere.
+    fn find(&self, word: &str) -> impl Iterator<Item = At> + use<> {
+        let is_program = |at: &At| self.overlay.entry(*at).kind != EntryKind::Folder;
+        let found: Vec<At> = if word.is_empty() || word.len() > 4096 {
+            Vec::new()
+        } else if word.contains('/') {
+            let from_root =
+                if word.starts_with('/') { word.to_owned() } else { format!("{}/{word}", self.working_dir) };
+            let starts = |at: &At| is_program(at) || is_start_up_folder(&self.overlay.entry(*at).path);
+            self.overlay.resolve(&from_root).filter(starts).collect()
+        } else {
+            let in_folder = |folder: &String| {
+                let found: Vec<At> = self.overlay.resolve(&format!("{folder}/{word}")).filter(is_program).collect();
+                (!found.is_empty()).then_some(found)
+            };
+            self.folders.iter().find_map(in_folder).unwrap_or_default()
+        };
+        found.into_iter()
     }
-    let in_path = search.split(':').take(64).filter(|folder| folder.starts_with('/'));
-    in_path
-        .map(|folder| format!("{folder}/{word}"))
-        .chain([format!("{working_dir}/{word}")])
-        .find_map(|path| overlay.resolve(&path).filter(|&at| overlay.entry(at).kind != EntryKind::Folder))
 }
 
 /// Folders whose files start-up scripts run one after another.
@@ -142,5 +215,32 @@ mod tests {
         ]);
         let paths = reached(r#"{"Cmd":["/bin/sh","-c","cron && exec python m.py"],"WorkingDir":"/app"}"#, &layer, &[]);
         assert_eq!(paths, ["app/m.py", "bin/sh", "etc/cron.d", "etc/cron.d/x", "usr/sbin/cron"]);
+    }
+
+    #[test]
+    fn quotes_and_the_environment_do_not_hide_what_is_run() {
+        let layer = layer(&[("opt/a", File), ("opt/b", File), ("lib/c.so", File), ("x/d", File), ("bin/sh", File)]);
+        let config = r#"{"Entrypoint":["sh","-c","/o\"p\"t/\\a; $APP; d"],
+            "Env":["APP=/opt/b","LD_PRELOAD=/no:/lib/c.so","PATH=/bin","PATH=/usr/bin:x"],"WorkingDir":"/"}"#;
+        assert_eq!(reached(config, &layer, &[]), ["bin/sh", "lib/c.so", "opt/a", "opt/b", "x/d"]);
+    }
+
+    #[test]
+    fn a_ceiling_is_named() {
+        let many: Vec<_> = (0..=200).map(|number| format!("run.d/{number}")).collect();
+        let mut entries: Vec<_> = many.iter().map(|path| (path.as_str(), File)).collect();
+        entries.extend([("run.d", Folder), ("start", File)]);
+        let layer = layer(&entries);
+        let layers = [&layer];
+        let overlay = Overlay::new(&layers);
+        let check = |config: String, named: &str| {
+            let config = ImageConfig::parse(config.as_bytes()).expect("valid");
+            let cut = reach(&config, &overlay, &HashMap::new()).cut.unwrap_or_default();
+            assert!(cut.contains(named), "{cut:?}");
+        };
+        check(r#"{"config":{"Cmd":["/run.d"]}}"#.to_owned(), "200 files");
+        check(format!(r#"{{"config":{{"Cmd":["sh","-c","{}"]}}}}"#, "x ".repeat(30_000)), "20000 words");
+        let folders: Vec<_> = (0..300).map(|number| format!("/{number}")).collect();
+        check(format!(r#"{{"config":{{"Env":["PATH={}"],"Cmd":["x"]}}}}"#, folders.join(":")), "256 folders");
     }
 }

@@ -4,6 +4,7 @@
 //! that a large file that is known in another layer is not matched again. Memory is bounded by [`Budget`].
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     io::Read,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -25,6 +26,10 @@ pub(crate) const BUFFER_BYTES_MAX: usize = 4 * WINDOW_BYTES_MAX;
 const JOBS_MAX: usize = 1024;
 /// Files' facts gathered before they go to the catalog in one transaction.
 const FACTS_BATCH: usize = 20_000;
+/// Observations kept of one layer, proofs first: an honest image has a few hundred.
+const OBSERVATIONS_MAX: usize = 20_000;
+/// Problems inside files kept of one layer.
+const PROBLEMS_MAX: usize = 2_000;
 /// Most bytes of a file's head that place detectors see again at a known content.
 const HEAD_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 
@@ -92,6 +97,36 @@ struct Gathered {
     /// New facts on their way to the catalog; looked up too, for the same content twice in a layer.
     facts: HashMap<Digest, FileFacts>,
     store_error: Option<StoreError>,
+    /// Observations that were let go.
+    dropped: u64,
+    /// Problems that were let go.
+    dropped_problems: u64,
+}
+
+impl Gathered {
+    /// Lets the least go once there are many more than are kept. What stays does not depend on who came first.
+    fn keep_the_worst(&mut self, spare: usize) {
+        if self.problems.len() > PROBLEMS_MAX + spare {
+            self.problems.sort_by(|a, b| by_entry(a).cmp(&by_entry(b)));
+            self.dropped_problems += (self.problems.len() - PROBLEMS_MAX) as u64;
+            self.problems.truncate(PROBLEMS_MAX);
+        }
+        if self.observations.len() <= OBSERVATIONS_MAX + spare {
+            return;
+        }
+        self.observations.sort_by(|a, b| (Reverse(a.1.weight), by_place(a)).cmp(&(Reverse(b.1.weight), by_place(b))));
+        self.observations.dedup();
+        self.dropped += self.observations.len().saturating_sub(OBSERVATIONS_MAX) as u64;
+        self.observations.truncate(OBSERVATIONS_MAX);
+    }
+}
+
+fn by_entry((entry, problem): &(u32, Problem)) -> impl Ord {
+    (!problem.kind.hides_content(), *entry, &problem.place, problem.kind, &problem.detail)
+}
+
+fn by_place((entry, seen): &(u32, Observation)) -> impl Ord {
+    (*entry, &seen.detector, seen.offset, &seen.summary)
 }
 
 /// Reads `blob` to its end and inspects every file in it.
@@ -249,6 +284,7 @@ fn inspect_job(job: Job, inspector: &mut Inspector<'_>, gathered: &Mutex<Gathere
     }
     let observations = facts.observations.iter().cloned().chain(placed);
     gathered.observations.extend(observations.map(|observation| (job.entry, observation)));
+    gathered.keep_the_worst(OBSERVATIONS_MAX);
     if !facts.mentions.is_empty() {
         gathered.mentions.push((job.entry, facts.mentions.clone()));
     }
@@ -262,13 +298,16 @@ fn inspect_job(job: Job, inspector: &mut Inspector<'_>, gathered: &Mutex<Gathere
 }
 
 /// Facts about a window depend on where it stands and what the whole file is.
+///
+/// The bits are turned around at the end: an image may hold a harmless file whose bytes are just what is hashed here,
+/// and its facts must not be found for the window.
 fn window_key(sha256: Digest, window: Window) -> Digest {
     let mut hasher = Hasher::new();
     hasher.update(b"window");
     hasher.update(sha256.as_bytes());
     hasher.update(&window.offset.to_le_bytes());
     hasher.update(format!("{:?}", window.kind).as_bytes());
-    hasher.finish()
+    Digest::from_bytes(hasher.finish().as_bytes().map(|byte| !byte))
 }
 
 fn known_facts(key: &Digest, gathered: &Mutex<Gathered>, context: &Context<'_>) -> Option<FileFacts> {
@@ -306,26 +345,37 @@ fn assemble(
     packed_bytes: u64,
     outcome: Outcome,
     mut entries: Vec<EntryRecord>,
-    gathered: Gathered,
+    mut gathered: Gathered,
 ) -> LayerRead {
-    for (number, sha256) in gathered.hashes {
+    gathered.keep_the_worst(0);
+    for (number, sha256) in std::mem::take(&mut gathered.hashes) {
         entries[number as usize].sha256 = Some(sha256);
     }
     let mut problems = outcome.problems;
     for problem in problems.iter_mut().filter(|problem| problem.place.is_empty()) {
         problem.place = format!("layer {}", digest.short());
     }
-    problems.extend(gathered.problems.into_iter().map(|(number, problem)| {
+    problems.extend(std::mem::take(&mut gathered.problems).into_iter().map(|(number, problem)| {
         let path = &entries[number as usize].path;
         let place = if problem.place.is_empty() { path.clone() } else { format!("{path}!{}", problem.place) };
         Problem { place, ..problem }
     }));
+    let mut limit = |detail, unseen_bytes| {
+        let place = format!("layer {}", digest.short());
+        problems.push(Problem { kind: ProblemKind::FindingsLimit, place, detail, unseen_bytes });
+    };
+    if gathered.dropped > 0 {
+        let dropped = gathered.dropped;
+        limit(format!("{dropped} observations more are not kept, at most {OBSERVATIONS_MAX} are"), 0);
+    }
+    if gathered.dropped_problems > 0 {
+        let dropped = gathered.dropped_problems;
+        limit(format!("{dropped} problems inside files are not listed, at most {PROBLEMS_MAX} are"), dropped);
+    }
     // Workers finish in any order; what is recorded must not depend on it.
     problems.sort_by(|a, b| (&a.place, a.kind, &a.detail).cmp(&(&b.place, b.kind, &b.detail)));
     let mut observations = gathered.observations;
-    observations.sort_by(|(a_entry, a), (b_entry, b)| {
-        (a_entry, &a.detector, a.offset, &a.summary).cmp(&(b_entry, &b.detector, b.offset, &b.summary))
-    });
+    observations.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
     observations.dedup();
     let mut mentions = gathered.mentions;
     mentions.sort();
@@ -346,4 +396,19 @@ fn assemble(
 /// Whether asking again could give another answer: such a record is not remembered.
 pub(crate) fn depends_on_the_day(problems: &[Problem]) -> bool {
     problems.iter().any(|problem| matches!(problem.kind, ProblemKind::TimeLimit | ProblemKind::Unreachable))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Digest, FileKind};
+
+    use super::{Window, window_key};
+
+    #[test]
+    fn no_file_has_the_key_of_a_window() {
+        let window = Digest::of(b"a window of something large");
+        let forged = [b"window", window.as_bytes().as_slice(), &7_u64.to_le_bytes(), b"Some(Elf)"].concat();
+        let key = window_key(window, Window { offset: 7, kind: Some(FileKind::Elf) });
+        assert_ne!(key, Digest::of(&forged));
+    }
 }

@@ -12,7 +12,7 @@ mod tar;
 
 use model::{Digest, EntryKind, Problem};
 
-pub use limits::Limits;
+pub use limits::{Limits, PLACE_CHARS_MAX};
 pub use nested::{NestedLimits, expand, is_archive};
 pub use stream::{for_each_member, stream_layer};
 

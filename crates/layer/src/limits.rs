@@ -15,6 +15,8 @@ pub struct Limits {
     pub ratio_grace_bytes: u64,
     /// Bytes of one long name, link target or pax record set. Go's `archive/tar` stops at 1 MiB.
     pub name_bytes_max: u64,
+    /// Bytes of the paths and link targets of all entries: whoever remembers them needs as much memory.
+    pub names_bytes_max: u64,
     /// Wall seconds for the layer; the clock is passed in.
     pub seconds_max: u64,
 }
@@ -27,6 +29,7 @@ impl Default for Limits {
             ratio_max: 200,
             ratio_grace_bytes: 256 << 20,
             name_bytes_max: 1 << 20,
+            names_bytes_max: 256 << 20,
             seconds_max: 3_600,
         }
     }
@@ -37,14 +40,16 @@ pub(crate) const PATH_BYTES_MAX: usize = 4_096;
 
 /// Most problems of single entries that are listed; what ends a stream is always listed.
 const PROBLEMS_MAX: usize = 1_000;
-/// Most characters of a path in a problem.
-const PLACE_CHARS_MAX: usize = 512;
+/// Most characters of a path in a [`Problem`]'s place; a longer one is shortened by [`text::shortened`].
+pub const PLACE_CHARS_MAX: usize = 512;
 
 /// The problems of a layer: the first [`PROBLEMS_MAX`], and how many more there were.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     listed: Vec<Problem>,
     more: u64,
+    /// Of those that are not listed, how many say that content was not seen.
+    more_unseen: u64,
     /// Set in [`ended`](Self::ended): what ended the stream, behind the others.
     last: Vec<Problem>,
 }
@@ -56,6 +61,7 @@ impl Problems {
             self.listed.push(problem(kind, place, detail(), 0));
         } else {
             self.more = self.more.saturating_add(1);
+            self.more_unseen = self.more_unseen.saturating_add(u64::from(kind.hides_content()));
         }
     }
 
@@ -69,7 +75,9 @@ impl Problems {
         if self.more > 0 {
             let detail =
                 format!("{} more problems of single entries are not listed, at most {PROBLEMS_MAX} are", self.more);
-            self.listed.push(problem(ProblemKind::Ambiguous, "", detail, 0));
+            // A flood of oddities must not turn something unseen into an oddity. How much it was nobody counted.
+            let kind = if self.more_unseen > 0 { ProblemKind::FindingsLimit } else { ProblemKind::Ambiguous };
+            self.listed.push(problem(kind, "", detail, self.more_unseen));
         }
         self.listed.append(&mut self.last);
         self.listed
@@ -90,10 +98,12 @@ mod tests {
         for _ in 0..PROBLEMS_MAX + 5 {
             problems.note(ProblemKind::Ambiguous, "a", || "odd".to_owned());
         }
+        problems.note(ProblemKind::Corrupt, "b", || "a map that is none".to_owned());
         problems.ended(ProblemKind::Corrupt, "", "broken".to_owned(), 7);
         let all = problems.finish();
         assert_eq!(all.len(), PROBLEMS_MAX + 2);
-        assert!(all[PROBLEMS_MAX].detail.starts_with("5 more"), "{:?}", all[PROBLEMS_MAX]);
+        assert!(all[PROBLEMS_MAX].detail.starts_with("6 more"), "{:?}", all[PROBLEMS_MAX]);
+        assert_eq!((all[PROBLEMS_MAX].kind, all[PROBLEMS_MAX].unseen_bytes), (ProblemKind::FindingsLimit, 1));
         assert_eq!((all[PROBLEMS_MAX + 1].kind, all[PROBLEMS_MAX + 1].unseen_bytes), (ProblemKind::Corrupt, 7));
     }
 }

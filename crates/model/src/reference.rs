@@ -88,9 +88,6 @@ impl FromStr for ImageReference {
         {
             return Err(wrong(format!("the tag {tag:?} must be 1 to 128 of letters, digits, `_`, `.`, `-`")));
         }
-        if name.len() > NAME_BYTES_MAX {
-            return Err(wrong(format!("the name is longer than {NAME_BYTES_MAX} bytes")));
-        }
         let (registry, path) = match name.split_once('/') {
             Some((first, path)) if is_registry(first) => (first, path.to_owned()),
             Some(_) => (DOCKER_HUB, name.to_owned()),
@@ -105,6 +102,10 @@ impl FromStr for ImageReference {
             return Err(wrong(format!("{registry:?} is not a registry host")));
         }
         let path = if registry == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path };
+        // As completed: else what we write could not be read again.
+        if registry.len() + 1 + path.len() > NAME_BYTES_MAX {
+            return Err(wrong(format!("the name is longer than {NAME_BYTES_MAX} bytes")));
+        }
         if !path.split('/').all(is_component) {
             return Err(wrong(
                 "a repository is lower-case letters and digits, parts joined by `/`, `.`, `_` or `-`, as in `library/alpine`".to_owned(),
@@ -241,6 +242,14 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let shown = text.parse::<ImageReference>().map_or_else(|e| e.to_string(), |r| r.to_string());
         assert_eq!(shown, expected, "{text}");
+    }
+
+    #[test]
+    fn the_longest_name_can_be_written_and_read_again() {
+        let longest = "a".repeat(NAME_BYTES_MAX - "docker.io/library/".len());
+        let reference: ImageReference = longest.parse().expect("just fits");
+        assert_eq!(reference.to_string().parse(), Ok(reference));
+        assert!(format!("{longest}a").parse::<ImageReference>().is_err());
     }
 
     #[test]

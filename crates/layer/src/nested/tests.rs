@@ -116,11 +116,11 @@ fn an_rpm_leads_to_its_payload() {
     let member = |name: &str, mode: u32, content: &str| {
         let fields = [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
         let mut text = "070701".to_owned() + &fields.map(|field| format!("{field:08x}")).concat() + name + "\0";
-        while text.len() % 4 != 0 {
+        while !text.len().is_multiple_of(4) {
             text.push('\0');
         }
         text += content;
-        while text.len() % 4 != 0 {
+        while !text.len().is_multiple_of(4) {
             text.push('\0');
         }
         text
@@ -187,6 +187,18 @@ fn what_is_damaged_encrypted_or_foreign_is_named() {
     assert_eq!(kinds(&inside(b"7z\xbc\xaf\x27\x1c\0\x04", &limits()).1), [ProblemKind::Unsupported]);
     assert_eq!(kinds(&inside(b"PK\x03\x04 and nothing", &limits()).1), [ProblemKind::Corrupt]);
     assert!(!is_archive(b"BZh is how this sentence begins"));
+}
+
+/// Found by fuzzing: a Huffman group beyond the last, at which one bzip2 library aborted the process.
+#[test]
+fn a_damaged_bzip2_file_costs_itself_only() {
+    let file = b"BZh91AY\x26SYHM\xfd\x00\x00\x00\x00\x00\x00\x00\xe0h\x00\x9ae\x88\x00\x20\x001\x00\x00\x0a\x00\x0ah\
+        \xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00\x21\x01\x16\x00\x00\x00t\x2f\xe5\xa3\x01\x00\x14\x23\x21\
+        \x2fbin\x2fs\x98\xf5\x9a\xa0ho\x20hello\x0a\x00\x00\x00\x00\x3f\xa9T\xc4\x9d\xee8\xc6\x00\x01\x2d\
+        \x15\x2f\x0bqm\xc9\xe9\xa1\xa9\x85\xa3\xb1\x82\x9cw\xe4\x98\x1f\x8b\x1f\xb6\xf3\x7d\x01\x00\x00\x00\
+        \x00\x04Y\xb9\x22\x9c\x24\x26Z\xfe\xa3\xa3\x80";
+    let (_, problems) = inside(file, &limits());
+    assert_eq!(kinds(&problems), [ProblemKind::Corrupt]);
 }
 
 #[test]

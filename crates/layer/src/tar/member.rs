@@ -26,11 +26,13 @@ pub(super) struct Members<'a> {
     places: Places,
     /// Bytes of holes unrolled so far.
     holes: u64,
+    /// Bytes of paths and link targets so far.
+    names: u64,
 }
 
 impl<'a> Members<'a> {
     pub(super) fn new(limits: &'a Limits) -> Self {
-        Self { limits, places: Places::default(), holes: 0 }
+        Self { limits, places: Places::default(), holes: 0, names: 0 }
     }
 
     /// Visits one member and steps behind it. Gives why the walk ends, if it does.
@@ -62,6 +64,12 @@ impl<'a> Members<'a> {
             link: matches!(flag, b'1' | b'2').then(|| path::text(&link)),
         };
         self.clean(&mut entry, &name, problems);
+        let names = entry.path.len() + entry.link.as_ref().map_or(0, String::len);
+        self.names = self.names.saturating_add(names as u64);
+        if self.names > self.limits.names_bytes_max {
+            let detail = format!("its paths and link targets are longer than {} bytes", self.limits.names_bytes_max);
+            return Ok(Some(End::Stopped(ProblemKind::NameLimit, detail, 0)));
+        }
 
         odds.extend(header.odd);
         if entry.kind == EntryKind::File && name.ends_with(b"/") {

@@ -35,11 +35,13 @@ use catalogue::Names;
 use place::Place;
 use session::{Ask, Session};
 
-/// Media types of image configs. The last two are what Docker also runs: early registries sent them.
-const CONFIG_TYPES: [&str; 4] = [
+/// Media types of image configs. The last four are what Docker also runs: early registries sent them.
+const CONFIG_TYPES: [&str; 6] = [
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
     "application/octet-stream",
+    "application/json",
+    "text/html",
     "",
 ];
 

@@ -109,7 +109,8 @@ fn localhost_is_reached_under_each_of_its_addresses() {
 fn a_proxy_is_used_for_everything_and_its_password_is_not_shown() {
     let harbour = Harbour::start(Script::default());
     harbour.push_image("a/b", "v1", &[b"layer"]);
-    let gone = Harbour::start(Script::default()).host().to_owned();
+    // Nobody listens there, and no other test of this run may get the port.
+    let gone = "127.0.0.1:1";
     let proxy = Some(registry::Secret::new(format!("http://keeper:invented@{gone}")));
     let error = open(&harbour, "a/b:v1", &Options { proxy, ..options() }).resolve(None).expect_err("it is gone");
     assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
