@@ -8,13 +8,10 @@
 //! - False alarms: home-made update jobs that pipe a download into a shell (a sign).
 //! - Source: crontab(5), anacrontab(5); ATT&CK T1053.003.
 
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::{
-    Place,
-    shell::{startup, text},
-};
+use crate::{Place, shell::startup};
 
 pub(super) const DETECTOR: Detector = Detector {
     about: About {
@@ -32,7 +29,7 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn is_schedule(place: &Place<'_>) -> bool {
-    text::TEXT_KINDS.contains(&place.kind)
+    place.kind != FileKind::Elf
         && (place.path.starts_with("etc/cron")
             || place.path == "etc/anacrontab"
             || place.path.starts_with("var/spool/cron/"))

@@ -133,7 +133,7 @@ fn regex(pattern: &str) -> Regex {
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let Some(first) = sample.hits.first() else { return Vec::new() };
-    let is_text = text::TEXT_KINDS.contains(&sample.kind);
+    let is_text = !text::is_program(sample);
     if is_text && text::is_document(sample, first.offset) && sample.kind != FileKind::Script {
         return Vec::new();
     }

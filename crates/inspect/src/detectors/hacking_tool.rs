@@ -130,7 +130,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
             rows.push((hit.literal, hit.offset));
         }
     }
-    let is_text = text::TEXT_KINDS.contains(&sample.kind);
+    let is_text = text::TEXT_KINDS.contains(&sample.kind) || sample.kind == FileKind::Archive;
     let found: Vec<Match> = rows
         .into_iter()
         .filter_map(|(row, offset)| {

@@ -10,6 +10,17 @@ const WINDOW_BYTES: usize = 3000;
 /// Kinds that scripts and config text come as.
 pub(crate) const TEXT_KINDS: &[FileKind] = &[FileKind::Script, FileKind::Text, FileKind::Utf16];
 
+/// Whether a program, and no shell, reads the file.
+pub(crate) fn is_program(sample: &Sample<'_>) -> bool {
+    matches!(sample.kind, FileKind::Elf | FileKind::Pe | FileKind::MachO) || sample.bytes.starts_with(b"\x7fELF")
+}
+
+/// Whether nothing but text stands near `offset`, whatever the file claims to be.
+pub(crate) fn stands_in_text(sample: &Sample<'_>, offset: usize) -> bool {
+    let (_, near) = sample.around(offset, 128, 128);
+    near.iter().all(|&byte| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r'))
+}
+
 /// Marks that begin a comment line in some common language. A shell would run most of such lines.
 const COMMENT_MARKS: &[&str] =
     &["// ", "/* ", "/** ", "* ", "-- ", "; ", "<!--", "% ", "' ", ".\\\"", "> ", "dnl ", "rem ", "REM "];
