@@ -193,14 +193,19 @@ impl<'p> Inspector<'p> {
 
 /// What stands in an uncompressed archive is seen in its raw bytes too: it is kept where it belongs.
 fn once(observations: &mut Vec<Observation>) {
-    let inside: HashSet<_> = observations
-        .iter()
-        .filter(|seen| seen.inside.is_some())
-        .map(|seen| (seen.detector.clone(), seen.summary.clone()))
-        .collect();
-    if !inside.is_empty() {
+    fn place(seen: &Observation) -> &str {
+        seen.inside.as_ref().map_or("", |inside| &inside.path)
+    }
+    let mut deeper = HashSet::new();
+    for seen in observations.iter().filter(|seen| seen.inside.is_some()) {
+        let outer = place(seen).match_indices('!').filter_map(|(end, _)| place(seen).get(..end));
+        for outer in outer.chain([""]) {
+            deeper.insert((outer.to_owned(), seen.detector.clone(), seen.summary.clone()));
+        }
+    }
+    if !deeper.is_empty() {
         observations
-            .retain(|seen| seen.inside.is_some() || !inside.contains(&(seen.detector.clone(), seen.summary.clone())));
+            .retain(|seen| !deeper.contains(&(place(seen).to_owned(), seen.detector.clone(), seen.summary.clone())));
     }
 }
 
