@@ -22,7 +22,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Medium,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1046", "T1110"],
     },
     scope: Scope::Content {

@@ -20,7 +20,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1543.002", "T1546.004", "T1037.004"],
     },
     scope: Scope::Place(is_start_up),

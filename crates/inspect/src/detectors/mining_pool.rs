@@ -30,7 +30,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::Medium,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1496"],
     },
     scope: Scope::Content { kinds: &[], literals: intel::MINING_POOLS },
