@@ -7,7 +7,7 @@ rule flooder_commands {
         weight = "proof"
         severity = "critical"
         confidence = "medium"
-        maturity = "draft"
+        maturity = "stable"
         technique = "T1498, T1499"
         prefilter = "udpflood|tcpflood|stdflood|httpflood|junkflood|holdflood|vseflood"
     strings:
@@ -35,7 +35,7 @@ rule flooder_telnet_spreader {
         weight = "proof"
         severity = "critical"
         confidence = "medium"
-        maturity = "draft"
+        maturity = "stable"
         technique = "T1110.001, T1498"
         prefilter = "applet not found|CRRNGV"
     strings:

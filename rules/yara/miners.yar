@@ -7,7 +7,7 @@ rule miner_program {
         weight = "proof"
         severity = "high"
         confidence = "high"
-        maturity = "draft"
+        maturity = "stable"
         technique = "T1496.001"
         prefilter = "stratum+tcp://|stratum+ssl://|mining.subscribe|mining.authorize"
     strings:

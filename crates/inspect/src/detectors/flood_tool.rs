@@ -3,12 +3,13 @@
 //! A flooder lists several methods and counts what it sent; with targets built in or fetched it attacks somebody. Bots of
 //! the Mirai kind carry a command table of methods and a scanner for the next victims.
 //!
-//! - Sees: three or more flood methods with an attacker's messages, in programs and scripts; targets, target lists, bot tables.
+//! - Sees: three or more flood methods with an attacker's messages, in programs and scripts; targets (also compiled in), target
+//!   lists, bot tables.
 //! - Misses: single-method tools, packed bots, generic load generators given targets at run time.
 //! - False alarms: firewalls and intrusion detection name floods too, but attack nothing: they lack the messages.
 //! - Source: public descriptions of Mirai and Gafgyt command tables, and of 2022's volunteer images; ATT&CK T1498, T1499.
 
-use std::sync::LazyLock;
+use std::{net::IpAddr, sync::LazyLock};
 
 use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
 use regex::bytes::{Regex, RegexBuilder};
@@ -18,6 +19,10 @@ use crate::shell::{Host, text};
 
 /// As many different hosts are targets and not a project's own pages.
 const TARGETS_MIN: usize = 8;
+/// As many `host:port` beside the methods of a program are: a project's own pages have no ports.
+const TARGETS_WITH_PORT_MIN: usize = 5;
+/// How far from a method's name a program's targets are looked for: compilers keep a module's strings together.
+const TARGET_REACH_BYTES: usize = 8 << 10;
 /// Most targets kept.
 const TARGETS_MAX: usize = 32;
 
@@ -29,7 +34,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1498", "T1499"],
     },
     scope: Scope::Content {
@@ -108,6 +113,13 @@ static BOT: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 });
 static TARGET: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?i)https?://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?/?(?:[\x00\s\x22',|)\]]|$)"));
+/// The strings of a Rust or Go program follow each other without a NUL, so nothing is asked of what stands around.
+static TARGET_WITH_PORT: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?i)([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}):[0-9]{2,5}"));
+/// Search engines that requests name as referrer, and ends of file names: `main.rs:42` is a place in a source.
+const NO_TARGETS: &[&str] =
+    &["google", "bing", "yahoo", "baidu", "yandex", "duckduckgo", "facebook", "twitter", "w3", "mozilla"];
+const SOURCE_ENDS: &[&str] = &["rs", "py", "go", "cc", "sh", "so", "pl", "java", "js", "ts", "rb", "cpp", "inc"];
 static LIST: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r#"(?i)https?://[^\s\x00"'<>]{4,160}(?:targets?|victims?|sites|urls|list)[^\s\x00"'<>/]{0,24}\.(?:txt|json|csv|lst|ya?ml)"#,
@@ -121,7 +133,7 @@ fn regex(pattern: &str) -> Regex {
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let Some(first) = sample.hits.first() else { return Vec::new() };
-    let is_text = text::TEXT_KINDS.contains(&sample.kind);
+    let is_text = !text::is_program(sample);
     if is_text && text::is_document(sample, first.offset) && sample.kind != FileKind::Script {
         return Vec::new();
     }
@@ -136,7 +148,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return Vec::new();
     }
     let list = LIST.find(sample.bytes).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
-    let targets = targets(sample.bytes);
+    let targets = if is_text { targets(sample.bytes) } else { targets_beside(sample) };
     let mut found = Match::new(String::new(), first.offset);
     if bot == 3 && methods >= 3 {
         found.summary = format!("bot with {methods} flood methods, a scanner and a controller");
@@ -146,14 +158,14 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         found.summary = format!("flooder that fetches its targets from {}", model::text::shortened(&url, 160));
         found.category = Some(Category::Ddos);
         found.indicators.push(Indicator { kind: IndicatorKind::Url, value: url });
-    } else if targets.len() >= TARGETS_MIN && is_text {
+    } else if targets.len() >= if is_text { TARGETS_MIN } else { TARGETS_WITH_PORT_MIN } {
         found.summary = format!(
             "flooder with {} targets built in, first {}",
             targets.len(),
             targets.first().map_or("", |first| first)
         );
         found.category = Some(Category::Ddos);
-        found.indicators = targets.into_iter().map(|value| Indicator { kind: IndicatorKind::Domain, value }).collect();
+        found.indicators = targets.into_iter().map(indicator).collect();
     } else if methods >= 3 {
         found.summary = format!("flooder with {methods} methods and no targets of its own");
         found.severity = Some(Severity::Medium);
@@ -165,18 +177,47 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
 
 /// Different hosts that stand as bare URLs, at most [`TARGETS_MAX`].
 fn targets(bytes: &[u8]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for captures in TARGET.captures_iter(bytes) {
+    let mut found = Vec::new();
+    collect(&TARGET, bytes, &mut found);
+    found
+}
+
+/// Different hosts with a port, or many as bare URLs, beside the methods of a program.
+fn targets_beside(sample: &Sample<'_>) -> Vec<String> {
+    let (mut with_port, mut as_url) = (Vec::new(), Vec::new());
+    let mut searched = 0;
+    for hit in sample.hits {
+        let start = hit.offset.saturating_sub(TARGET_REACH_BYTES).max(searched);
+        let end = hit.offset.saturating_add(TARGET_REACH_BYTES).min(sample.bytes.len());
+        let Some(piece) = sample.bytes.get(start..end) else { continue };
+        collect(&TARGET_WITH_PORT, piece, &mut with_port);
+        collect(&TARGET, piece, &mut as_url);
+        searched = end;
+    }
+    if as_url.len() >= TARGETS_MIN { as_url } else { with_port }
+}
+
+fn collect(pattern: &Regex, bytes: &[u8], found: &mut Vec<String>) {
+    for captures in pattern.captures_iter(bytes) {
         let Some(host) = captures.get(1) else { continue };
         let host = String::from_utf8_lossy(host.as_bytes()).to_ascii_lowercase();
-        if Host::of(&host).is_outside() && !found.contains(&host) {
+        if found.len() < TARGETS_MAX && is_target(&host) && !found.contains(&host) {
             found.push(host);
-            if found.len() == TARGETS_MAX {
-                break;
-            }
         }
     }
-    found
+}
+
+/// Names that RFC 2606 reserves count: inert samples use them. `www.example.com` and the like do not.
+fn is_target(host: &str) -> bool {
+    let (rest, end) = host.rsplit_once('.').unwrap_or(("", host));
+    let is_reserved = matches!(end, "example" | "invalid") && Host::of(&format!("{rest}.net")).is_outside();
+    let is_known = host.split('.').any(|label| NO_TARGETS.contains(&label)) || SOURCE_ENDS.contains(&end);
+    (Host::of(host).is_outside() || is_reserved) && !is_known
+}
+
+fn indicator(value: String) -> Indicator {
+    let is_address = value.parse::<IpAddr>().is_ok();
+    Indicator { kind: if is_address { IndicatorKind::Address } else { IndicatorKind::Domain }, value }
 }
 
 #[cfg(test)]
@@ -203,5 +244,21 @@ mod tests {
     #[test]
     fn a_firewall_is_none() {
         check(&DETECTOR, "x", b"#!/bin/sh\n# SYN flood, UDP flood, ICMP flood protection\niptables -N SYN_FLOOD\niptables -A UDP_FLOOD -m limit\niptables -A ICMP_FLOOD\n", &[]);
+    }
+
+    /// As a compiler leaves them: sorted, merged, with other strings around.
+    #[test]
+    fn targets_compiled_into_a_program_are_seen() {
+        let methods = "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0udpfloodackfloodsynfloodslowlorispackets per second\0attack duration\0threads per target: ";
+        let program = format!(
+            "{methods}bank.example:443no storage space\0game-server.example:27015ministry.example:80news.invalid:80\0203.0.113.9:53\0src/main.rs:42"
+        );
+        let found = run(&DETECTOR, "x", 0o755, program.as_bytes());
+        assert_eq!((found[0].category, found[0].indicators.len()), (Some(Category::Ddos), 5), "{found:?}");
+        assert_eq!(found[0].summary, "flooder with 5 targets built in, first bank.example");
+        let tool =
+            format!("{methods}src/main.rs:42 www.example.com:80 127.0.0.1:80 lib.go:11 tool.py:77 a.rs:10 b.rs:10");
+        let found = run(&DETECTOR, "x", 0o755, tool.as_bytes());
+        assert_eq!((found[0].category, found[0].indicators.len()), (None, 0), "{found:?}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Medium,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1046", "T1110"],
     },
     scope: Scope::Content {
@@ -130,7 +130,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
             rows.push((hit.literal, hit.offset));
         }
     }
-    let is_text = text::TEXT_KINDS.contains(&sample.kind);
+    let is_text = text::TEXT_KINDS.contains(&sample.kind) || sample.kind == FileKind::Archive;
     let found: Vec<Match> = rows
         .into_iter()
         .filter_map(|(row, offset)| {

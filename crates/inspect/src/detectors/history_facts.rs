@@ -20,7 +20,7 @@ pub(crate) const DETECTOR: ConfigDetector = ConfigDetector {
         weight: Weight::Fact,
         severity: Severity::Low,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1027", "T1105"],
     },
     inspect,

@@ -26,7 +26,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Fact,
         severity: Severity::Info,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &[],
     },
     scope: Scope::Content {

@@ -7,13 +7,10 @@
 //! - False alarms: profiles that load a tool from a hidden folder not known here (a sign).
 //! - Source: systemd.service(5), bash(1) INVOCATION; ATT&CK T1543.002, T1546.004, T1037.004.
 
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::{
-    Place,
-    shell::{startup, text},
-};
+use crate::{Place, shell::startup};
 
 pub(super) const DETECTOR: Detector = Detector {
     about: About {
@@ -23,7 +20,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1543.002", "T1546.004", "T1037.004"],
     },
     scope: Scope::Place(is_start_up),
@@ -31,7 +28,7 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn is_start_up(place: &Place<'_>) -> bool {
-    if !text::TEXT_KINDS.contains(&place.kind) {
+    if place.kind == FileKind::Elf {
         return false;
     }
     let path = place.path;

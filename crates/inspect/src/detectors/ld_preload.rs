@@ -23,7 +23,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::High,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1574.006"],
     },
     scope: Scope::Place(|place| place.path == "etc/ld.so.preload"),

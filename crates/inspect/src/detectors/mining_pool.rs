@@ -30,7 +30,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::Medium,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1496"],
     },
     scope: Scope::Content { kinds: &[], literals: intel::MINING_POOLS },
@@ -60,8 +60,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let connects = found
         .iter()
         .any(|(_, endpoint)| endpoint.is_stratum || endpoint.port.is_some_and(|port| !NODE_PORTS.contains(&port)));
-    let is_list = domains.len() > POOLS_OF_ONE_MINER_MAX || sample.kind == FileKind::Binary;
-    let for_people = text::TEXT_KINDS.contains(&sample.kind) && text::is_document(sample, offset);
+    let is_data = sample.kind == FileKind::Binary && !text::is_program(sample) && !text::stands_in_text(sample, offset);
+    let is_list = domains.len() > POOLS_OF_ONE_MINER_MAX || is_data;
+    let for_people = !text::is_program(sample) && text::is_document(sample, offset);
     let names: Vec<_> = found.iter().take(3).map(|(_, endpoint)| endpoint.written()).collect();
     let more =
         if domains.len() > names.len() { format!(" and others ({} pools)", domains.len()) } else { String::new() };

@@ -120,7 +120,8 @@ pub enum Scope {
     /// Once per content of one of `kinds` (empty: any) that holds at least one of `literals`, ASCII case ignored, each
     /// of at least 4 bytes and rare. In archives, configs and UTF-16 (transcoded) too. Never depends on the path.
     Content {
-        /// Kinds of file; empty for any.
+        /// Kinds of file; empty for any. The kind is a claim, so those who name text are asked about everything but
+        /// well-formed ELF files, and those who name ELF also about unknown bytes.
         kinds: &'static [FileKind],
         /// Literals, one of which must be there. Empty is allowed only for `kinds` like `Elf` and header-only work.
         literals: &'static [&'static str],
@@ -234,8 +235,8 @@ pub(crate) mod testing {
                 }
                 (detector.inspect)(&Sample { bytes, kind, hits: &[], place: Some(&place) })
             }
-            Scope::Content { kinds, literals } => {
-                if !kinds.is_empty() && !kinds.contains(&kind) {
+            Scope::Content { literals, .. } => {
+                if !crate::route::asks(detector, kind) {
                     return Vec::new();
                 }
                 let lower = bytes.to_ascii_lowercase();

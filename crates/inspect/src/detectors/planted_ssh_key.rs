@@ -24,7 +24,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1098.004"],
     },
     scope: Scope::Place(|place| {

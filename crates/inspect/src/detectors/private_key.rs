@@ -29,7 +29,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Fact,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.004"],
     },
     scope: Scope::Content { kinds: &[], literals: &["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"] },

@@ -23,7 +23,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.004"],
     },
     scope: Scope::Place(|place| place.kind == FileKind::Text && place.size <= FILE_BYTES_MAX),

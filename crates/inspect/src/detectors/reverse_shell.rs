@@ -28,7 +28,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1059.004", "T1071"],
     },
     scope: Scope::Content { kinds: text::TEXT_KINDS, literals: reverse::LITERALS },

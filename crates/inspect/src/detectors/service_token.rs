@@ -28,7 +28,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.001"],
     },
     scope: Scope::Content { kinds: &[], literals: KEYWORDS },

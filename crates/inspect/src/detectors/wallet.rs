@@ -25,7 +25,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Fact,
         severity: Severity::Info,
         confidence: Confidence::Certain,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &[],
     },
     scope: Scope::Content {

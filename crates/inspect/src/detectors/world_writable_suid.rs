@@ -29,7 +29,9 @@ pub(super) const DETECTOR: Detector = Detector {
         techniques: &["T1548.001"],
     },
     scope: Scope::Place(|place| {
-        place.kind == FileKind::Elf && place.mode & SET_ID != 0 && (is_unusual(place.path) || is_writable(place))
+        matches!(place.kind, FileKind::Elf | FileKind::Binary)
+            && place.mode & SET_ID != 0
+            && (is_unusual(place.path) || is_writable(place))
     }),
     inspect,
 };

@@ -169,7 +169,8 @@ fn first(form: &Form, text: &str) -> Option<Shell> {
     if form.name.contains("Perl") && !is_perl_shell(text) || form.name.contains("Python") && !text.contains("import") {
         return None;
     }
-    if form.name.starts_with("socat") && !socat_runs_shell(text) {
+    // One address of the same socat, not one of another example.
+    if form.name.starts_with("socat") && !SOCAT.is_match(command_at(text, whole.start())) {
         return None;
     }
     Some(Shell { form: form.name, offset: whole.start(), host, port })
@@ -190,8 +191,11 @@ fn is_perl_shell(text: &str) -> bool {
     PERL.is_match(text)
 }
 
-fn socat_runs_shell(text: &str) -> bool {
-    SOCAT.is_match(text)
+/// The line from `start` on, with the lines it is continued on.
+fn command_at(text: &str, start: usize) -> &str {
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest.match_indices('\n').map(|(at, _)| at).find(|at| !rest[..*at].ends_with('\\'));
+    rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -254,6 +258,7 @@ mod tests {
             "nc -l -p 4444 -e /bin/sh",
             "s = socket.socket(); s.connect((\"198.51.100.9\", 80)); s.send(b'x')",
             "socat tcp-listen:80,fork tcp:198.51.100.9:4444",
+            "socat - tcp:198.51.100.9:4444\nsocat - exec:/bin/sh,chroot=/srv",
         ] {
             assert_eq!(find(text), [], "{text}");
         }

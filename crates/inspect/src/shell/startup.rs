@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use model::{Indicator, IndicatorKind, Severity, Weight};
 use regex::Regex;
 
-use super::{fetch, reverse, text};
+use super::{fetch, reverse};
 use crate::detectors::{Match, Sample};
 
 /// Hidden folders that honest tools run from.
@@ -171,7 +171,9 @@ pub(crate) fn lines(sample: &Sample<'_>, usual: Weight, command: fn(&str) -> Opt
         let start = offset;
         offset += line.len() + 1;
         let line = String::from_utf8_lossy(line.get(..LINE_BYTES_MAX).unwrap_or(line));
-        if text::is_comment(&line) {
+        // Only what cron, systemd and shells take for a comment: `* * * * *` begins a line of a crontab, and
+        // `//bin/sh` is a path.
+        if line.trim_start().starts_with(['#', ';']) {
             continue;
         }
         let Some(suspicion) = command(line.trim()).and_then(suspicion) else { continue };
