@@ -17,7 +17,7 @@ use crate::{
     Context, Run, ScanError,
     overlay::{At, Overlay},
     reach::{Reach, reach},
-    read_layer::{depends_on_the_day, lock, read_layer},
+    read_layer::{LAYER_PLACE, depends_on_the_day, lock, read_layer},
 };
 
 /// Findings of weight fact kept in one report; all others are always kept.
@@ -46,14 +46,12 @@ pub(crate) fn scan_image(
     run: &Run<'_>,
 ) -> Result<Option<ScanReport>, ScanError> {
     let context = run.context;
-    if let Some(report) = remembered(&image, context)? {
-        return Ok(Some(report));
+    if let Some(report) = remembered(&image, run)? {
+        return Ok(report);
     }
     let config_bytes = read_config(source, &image)?;
     let config = parse_config(&config_bytes, &image)?;
-    if let Some(since) = run.since
-        && crate::since::is_older(config.created.as_deref(), since)
-    {
+    if is_too_old(config.created.as_deref(), run) {
         return Ok(None);
     }
     context.progress.image_begins(&image.reference, image.layers.iter().map(|layer| layer.size).sum());
@@ -65,13 +63,17 @@ pub(crate) fn scan_image(
     judge_and_record(&Parts { image, config, config_digest, layers }, context).map(Some)
 }
 
-/// A report under this rule pack, if nothing could have changed. An archive without a manifest is never answered from
-/// its config digest alone: its config does not pin its layers.
-fn remembered(image: &ResolvedImage, context: &Context<'_>) -> Result<Option<ScanReport>, ScanError> {
+/// A report under this rule pack, if nothing could have changed; none inside if it is older than the run asks for. An
+/// archive without a manifest is never answered from its config digest alone: its config does not pin its layers.
+fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
+    let context = run.context;
     let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
     let Some(mut report) = context.catalog.report(&manifest, context.rules.id())? else { return Ok(None) };
     if depends_on_the_day(&report.problems) {
         return Ok(None);
+    }
+    if is_too_old(report.image.created.as_deref(), run) {
+        return Ok(Some(None));
     }
     report.image.reference.clone_from(&image.reference);
     report.image.index = image.index.or(report.image.index);
@@ -82,7 +84,11 @@ fn remembered(image: &ResolvedImage, context: &Context<'_>) -> Result<Option<Sca
     }
     context.catalog.put_report(&report)?;
     context.progress.image_begins(&image.reference, 0);
-    Ok(Some(report))
+    Ok(Some(Some(report)))
+}
+
+fn is_too_old(created: Option<&str>, run: &Run<'_>) -> bool {
+    run.since.is_some_and(|since| crate::since::is_older(created, since))
 }
 
 fn read_config(source: &dyn ImageSource, image: &ResolvedImage) -> Result<Vec<u8>, RegistryError> {
@@ -295,11 +301,14 @@ fn problems_of(
         reached.entries.iter().map(|&at| overlay.entry(at).path.as_str()).collect();
     let mut problems = Vec::new();
     for part in &parts.layers {
-        problems.extend(part.problem.clone().map(|problem| (problem, reached.command_missing)));
+        // A layer that is missing may be anything, also what is run.
+        problems.extend(part.problem.clone().map(|problem| (problem, true)));
     }
     for problem in records.iter().flat_map(|layer| &layer.problems) {
         let path = problem.place.split('!').next().unwrap_or(&problem.place);
-        problems.push((problem.clone(), reached_paths.contains(path)));
+        // What a layer's reading stopped before may be anything, also another file at the path that is run.
+        let ends_the_layer = problem.place.starts_with(LAYER_PLACE);
+        problems.push((problem.clone(), ends_the_layer || reached_paths.contains(path)));
     }
     let ambiguous = |place: &str, detail: String| {
         (Problem { kind: ProblemKind::Ambiguous, place: place.to_owned(), detail, unseen_bytes: 0 }, false)

@@ -21,8 +21,6 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) struct Reach {
     /// Visible entries that are run or read by what is run.
     pub(crate) entries: HashSet<At>,
-    /// Set if the first word of the command could not be found in any layer.
-    pub(crate) command_missing: bool,
 }
 
 /// Follows what `config` starts through the merged view. `mentions` are the paths and commands a script names.
@@ -37,7 +35,6 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
         queue.extend(find(words));
     }
     queue.extend(overlay.resolve("etc/ld.so.preload"));
-    let command_missing = command.first().is_some_and(|first| find(first).is_none());
 
     let mut entries = HashSet::new();
     while let Some(at) = queue.pop_front() {
@@ -56,7 +53,7 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
             queue.extend(tables.iter().filter_map(|table| overlay.resolve(table)));
         }
     }
-    Reach { entries, command_missing }
+    Reach { entries }
 }
 
 fn is_file(overlay: &Overlay<'_>, at: At) -> bool {
