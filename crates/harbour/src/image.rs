@@ -15,6 +15,10 @@ pub struct ImageParts {
     pub platform: String,
     /// The `config` object of the image config: `Env`, `Cmd`, …
     pub config: Value,
+    /// The `history` list of the image config; empty: none.
+    pub history: Vec<Value>,
+    /// The `created` date of the image config: RFC 3339.
+    pub created: Option<String>,
     /// Digests of the uncompressed layers; as many as there are layers, or empty for those of `layers`.
     pub diff_ids: Vec<String>,
     /// Layer blobs, lowest first: tar, gzip or zstd, told apart by their first bytes.
@@ -23,7 +27,14 @@ pub struct ImageParts {
 
 impl Default for ImageParts {
     fn default() -> Self {
-        Self { platform: "linux/amd64".to_owned(), config: json!({}), diff_ids: Vec::new(), layers: Vec::new() }
+        Self {
+            platform: "linux/amd64".to_owned(),
+            config: json!({}),
+            history: Vec::new(),
+            created: None,
+            diff_ids: Vec::new(),
+            layers: Vec::new(),
+        }
     }
 }
 
@@ -59,6 +70,12 @@ impl Harbour {
             if let Some(value) = platform.get(key) {
                 config[key] = value.clone();
             }
+        }
+        if !parts.history.is_empty() {
+            config["history"] = json!(parts.history);
+        }
+        if let Some(created) = &parts.created {
+            config["created"] = json!(created);
         }
         let config_bytes = config.to_string().into_bytes();
         let config = self.push_blob(&config_bytes);

@@ -18,7 +18,7 @@ use crate::{
     Context, Run, ScanError,
     overlay::{At, Overlay},
     reach::{Reach, reach},
-    read_layer::{depends_on_the_day, lock, read_layer},
+    read_layer::{LAYER_PLACE, depends_on_the_day, lock, read_layer},
 };
 
 /// Findings of weight fact kept in one report.
@@ -50,14 +50,12 @@ pub(crate) fn scan_image(
     run: &Run<'_>,
 ) -> Result<Option<ScanReport>, ScanError> {
     let context = run.context;
-    if let Some(report) = remembered(&image, context)? {
-        return Ok(Some(report));
+    if let Some(report) = remembered(&image, run)? {
+        return Ok(report);
     }
     let config_bytes = read_config(source, &image)?;
     let config = parse_config(&config_bytes, &image)?;
-    if let Some(since) = run.since
-        && crate::since::is_older(config.created.as_deref(), since)
-    {
+    if is_too_old(config.created.as_deref(), run) {
         return Ok(None);
     }
     context.progress.image_begins(&image.reference, image.layers.iter().map(|layer| layer.size).sum());
@@ -69,13 +67,17 @@ pub(crate) fn scan_image(
     judge_and_record(&Parts { image, config, config_digest, layers }, context).map(Some)
 }
 
-/// A report under this rule pack, if nothing could have changed. An archive without a manifest is never answered from
-/// its config digest alone: its config does not pin its layers.
-fn remembered(image: &ResolvedImage, context: &Context<'_>) -> Result<Option<ScanReport>, ScanError> {
+/// A report under this rule pack, if nothing could have changed; none inside if it is older than the run asks for. An
+/// archive without a manifest is never answered from its config digest alone: its config does not pin its layers.
+fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
+    let context = run.context;
     let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
     let Some(mut report) = context.catalog.report(&manifest, context.rules.id())? else { return Ok(None) };
     if depends_on_the_day(&report.problems) {
         return Ok(None);
+    }
+    if is_too_old(report.image.created.as_deref(), run) {
+        return Ok(Some(None));
     }
     report.image.reference.clone_from(&image.reference);
     report.image.index = image.index.or(report.image.index);
@@ -86,7 +88,11 @@ fn remembered(image: &ResolvedImage, context: &Context<'_>) -> Result<Option<Sca
     }
     context.catalog.put_report(&report)?;
     context.progress.image_begins(&image.reference, 0);
-    Ok(Some(report))
+    Ok(Some(Some(report)))
+}
+
+fn is_too_old(created: Option<&str>, run: &Run<'_>) -> bool {
+    run.since.is_some_and(|since| crate::since::is_older(created, since))
 }
 
 fn read_config(source: &dyn ImageSource, image: &ResolvedImage) -> Result<Vec<u8>, RegistryError> {
@@ -348,7 +354,8 @@ fn problems_of(
 /// A stream that ended early may hold anything behind its end, also another file for the same path: it counts as
 /// reached, whatever its share of the bytes.
 fn is_reached(problem: &Problem, paths: &HashSet<Cow<'_, str>>) -> bool {
-    let ends_layer = problem.place.starts_with("layer sha256:") && problem.unseen_bytes > 0;
+    // What a layer's reading stopped before may be anything, also another file at the path that is run.
+    let ends_layer = problem.place.starts_with(LAYER_PLACE) && problem.kind.hides_content();
     let place = problem.place.as_str();
     let outer = place.match_indices('!').map(|(at, _)| &place[..at]);
     ends_layer || outer.chain([place]).any(|path| paths.contains(path))

@@ -57,10 +57,13 @@ impl<'l> Overlay<'l> {
         let mut above = Cover::default();
         for (number, layer) in layers.iter().enumerate().rev() {
             let mut cover = Cover::default();
+            // Nothing is below the lowest layer, which is the largest of most images.
+            let covers = number > 0;
             // Later entries of one archive win, so walk backwards.
             for (index, entry) in layer.entries.iter().enumerate().rev() {
                 let path = entry.path.as_str();
                 match entry.kind {
+                    EntryKind::Whiteout | EntryKind::Opaque if !covers => {}
                     EntryKind::Whiteout => {
                         cover.replaced.insert(keys.of(path));
                     }
@@ -72,7 +75,7 @@ impl<'l> Overlay<'l> {
                             visible.insert(path, (number, index));
                             children.entry(parent(path)).or_default().push((number, index));
                         }
-                        if kind != EntryKind::Folder {
+                        if covers && kind != EntryKind::Folder {
                             cover.replaced.insert(keys.of(path));
                         }
                     }

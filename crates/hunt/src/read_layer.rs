@@ -33,6 +33,9 @@ const PROBLEMS_MAX: usize = 2_000;
 /// Most bytes of a file's head that place detectors see again at a known content.
 const HEAD_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 
+/// How the place of a problem begins that concerns a layer as a whole.
+pub(crate) const LAYER_PLACE: &str = "layer ";
+
 /// What reading one layer gave.
 pub(crate) struct LayerRead {
     /// What was found. Only to be trusted (and remembered) if `blob_error` is none.
@@ -353,7 +356,7 @@ fn assemble(
     }
     let mut problems = outcome.problems;
     for problem in problems.iter_mut().filter(|problem| problem.place.is_empty()) {
-        problem.place = format!("layer {}", digest.short());
+        problem.place = format!("{LAYER_PLACE}{}", digest.short());
     }
     problems.extend(std::mem::take(&mut gathered.problems).into_iter().map(|(number, problem)| {
         let path = &entries[number as usize].path;

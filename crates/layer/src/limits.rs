@@ -7,7 +7,8 @@ use model::{Problem, ProblemKind, text};
 pub struct Limits {
     /// Uncompressed bytes of the tar stream, holes of sparse files counted.
     pub unpacked_bytes_max: u64,
-    /// Entries, headers of any kind counted.
+    /// Entries, headers of any kind counted. One million costs about 2 s and 320 MB; the largest honest layers have
+    /// several hundred thousand.
     pub entries_max: u64,
     /// Uncompressed bytes per compressed byte, checked after the first `ratio_grace_bytes`.
     pub ratio_max: u64,
@@ -25,7 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             unpacked_bytes_max: 64 << 30,
-            entries_max: 2_000_000,
+            entries_max: 1_000_000,
             ratio_max: 200,
             ratio_grace_bytes: 256 << 20,
             name_bytes_max: 1 << 20,

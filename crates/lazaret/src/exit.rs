@@ -96,10 +96,13 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     }
 }
 
-/// An error and its causes on one line, safe for a terminal: it may quote paths and server answers.
+/// An error and its causes on one line, safe for a terminal: it may quote paths and server answers. Some are written
+/// over several lines, with pictures: their lines are joined.
 #[must_use]
 pub fn one_line(error: &anyhow::Error) -> String {
-    model::text::visible(format!("{error:#}").trim()).into_owned()
+    let text = format!("{error:#}");
+    let words: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    model::text::visible(&words.join(" ")).into_owned()
 }
 
 #[cfg(test)]

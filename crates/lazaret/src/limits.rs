@@ -17,7 +17,7 @@ pub struct LimitArguments {
     /// Unpacked bytes [default: 68_719_476_736]
     #[arg(long, value_name = "BYTES", env = "LAZARET_UNPACKED_BYTES_MAX", hide_env_values = true)]
     pub unpacked_bytes_max: Option<Bytes>,
-    /// Entries [default: 2_000_000]
+    /// Entries [default: 1_000_000]
     #[arg(long, value_name = "N", env = "LAZARET_ENTRIES_MAX", hide_env_values = true)]
     pub entries_max: Option<Count<1, 1_000_000_000>>,
     /// Unpacked bytes for each packed byte [default: 200]

@@ -35,7 +35,10 @@ impl Station {
     ///
     /// [`Exit::Usage`] for rules that cannot be read or compiled, [`Exit::Internal`] if the catalog cannot be opened.
     pub fn open(settings: StationSettings) -> Result<Self, Failure> {
-        let rules = RulePack::new(rule_files(&settings.rules).or_exit(Exit::Usage)?).or_exit(Exit::Usage)?;
+        let places: Vec<_> = settings.rules.iter().map(|place| place.display().to_string()).collect();
+        let files = rule_files(&settings.rules).or_exit(Exit::Usage)?;
+        let rules = RulePack::new(files).with_context(|| format!("compile {}", places.join(", ")));
+        let rules = rules.or_exit(Exit::Usage)?;
         let catalog = match &settings.store {
             Some(folder) => open_catalog(folder)?,
             None => store::in_memory().or_exit(Exit::Internal)?,

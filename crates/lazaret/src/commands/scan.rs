@@ -73,7 +73,9 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
     };
     let context = station.context(surroundings);
 
+    let layout = table::Layout { width: surroundings.width, verbose: surroundings.verbose };
     let mut rows = Vec::new();
+    let mut shown = 0;
     let mut exit = Exit::Below;
     for locator in &locators {
         if surroundings.stop.load(Ordering::SeqCst) {
@@ -93,9 +95,18 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
                 rows.push(Row { reference: locator.to_string(), result: Err(row) });
             }
         }
+        // People see each result as soon as it is there.
+        while format == Format::Table && shown < rows.len() {
+            surroundings.meter.clear();
+            if !destination.shows(&table::row(&rows[shown], layout))? {
+                break;
+            }
+            shown += 1;
+        }
     }
     surroundings.meter.clear();
-    destination.write(&written(format, &rows, surroundings))?;
+    let text = if shown > 0 { table::end(&rows, layout) } else { written(format, &rows, surroundings) };
+    destination.write(&text)?;
     Ok(surroundings.or_stopped(exit))
 }
 

@@ -47,6 +47,20 @@ impl Destination {
         Ok(Self::Replace { partial, path: path.to_owned() })
     }
 
+    /// Shows a piece of the text on standard output at once, and tells whether it did: a file is written whole, at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Output`].
+    pub fn shows(&self, text: &str) -> Result<bool, Failure> {
+        let Self::Standard(color) = self else { return Ok(false) };
+        let mut out = AutoStream::new(io::stdout().lock(), *color);
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
+            result => result.map(|()| true).context("write to standard output").or_exit(Exit::Output),
+        }
+    }
+
     /// Writes `text`, which may hold our own colours: they are taken out wherever they are not wanted. A reader of
     /// standard output that has seen enough and left (`| head`) is no error.
     ///
@@ -56,13 +70,7 @@ impl Destination {
     pub fn write(self, text: &str) -> Result<(), Failure> {
         let plain = || anstream::adapter::strip_str(text).to_string();
         match self {
-            Self::Standard(color) => {
-                let mut out = AutoStream::new(io::stdout().lock(), color);
-                match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                    result => result.context("write to standard output").or_exit(Exit::Output),
-                }
-            }
+            Self::Standard(_) => self.shows(text).map(drop),
             Self::Direct(path) => {
                 fs::write(&path, plain()).with_context(|| format!("write {}", path.display())).or_exit(Exit::Output)
             }

@@ -31,17 +31,25 @@ pub struct Layout {
 /// Every report in full, then an overview if there are several.
 #[must_use]
 pub fn scan(rows: &[Row], layout: Layout) -> String {
+    let text: String = rows.iter().map(|one| row(one, layout)).collect();
+    text + &end(rows, layout)
+}
+
+/// One row in full: the report, or why there is none.
+#[must_use]
+pub fn row(row: &Row, layout: Layout) -> String {
     let mut page = Page::new(layout);
-    for row in rows {
-        match &row.result {
-            Ok(report) => page.report(report),
-            Err(error) => page.failed(&row.reference, &error.message),
-        }
-    }
-    if rows.len() > 1 {
-        page.overview(rows);
+    match &row.result {
+        Ok(report) => page.report(report),
+        Err(error) => page.failed(&row.reference, &error.message),
     }
     page.text
+}
+
+/// What follows the rows: the overview, if there are several.
+#[must_use]
+pub fn end(rows: &[Row], layout: Layout) -> String {
+    if rows.len() > 1 { list(rows, layout) } else { String::new() }
 }
 
 /// One report in full.

@@ -1,0 +1,13 @@
+//! The built binary from end to end: against `harbour`, Debian's `docker-registry`, `skopeo` and `podman`.
+//!
+//! Every image is made here and small; whatever is found in it is an inert imitation.
+
+mod bombs;
+mod hostile_names;
+mod hunts;
+mod memo;
+mod mistakes;
+mod network;
+mod places;
+mod published;
+mod support;
