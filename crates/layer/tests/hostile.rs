@@ -91,6 +91,17 @@ fn ten_million_empty_entries_stop_at_the_entries() {
 }
 
 #[test]
+fn names_stop_before_they_fill_the_memory() {
+    let long = format!("{}f", "a/".repeat(40));
+    let layer = Repeated { block: file(&long, b""), left: 1_000_000, at: 0 };
+    let limits = Limits { names_bytes_max: 81 * 500, ..Limits::default() };
+    let mut visited = 0;
+    let outcome = layer::stream_layer(layer.take(8 << 20), &limits, &|| 0.0, |_, _| visited += 1);
+    assert_eq!((visited, kinds(&outcome)), (500, vec![ProblemKind::NameLimit]));
+    assert!(outcome.problems[0].unseen_bytes > 0);
+}
+
+#[test]
 fn time_runs_out_by_the_clock_that_was_passed() {
     let ticks = std::sync::atomic::AtomicU32::new(0);
     let clock = || f64::from(ticks.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
