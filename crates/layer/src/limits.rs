@@ -10,6 +10,9 @@ pub struct Limits {
     /// Entries, headers of any kind counted. One million costs about 2 s and 320 MB; the largest honest layers have
     /// several hundred thousand.
     pub entries_max: u64,
+    /// Entries that may hold nothing: an archive of more must have at least [`ENTRY_BYTES_MIN`] for each. A header alone
+    /// has 512, so that only floods of empty entries end here.
+    pub empty_entries_max: u64,
     /// Uncompressed bytes per compressed byte, checked after the first `ratio_grace_bytes`.
     pub ratio_max: u64,
     /// Uncompressed bytes before `ratio_max` counts; also the most bytes of holes of sparse files that are unrolled.
@@ -27,6 +30,7 @@ impl Default for Limits {
         Self {
             unpacked_bytes_max: 64 << 30,
             entries_max: 1_000_000,
+            empty_entries_max: 150_000,
             ratio_max: 200,
             ratio_grace_bytes: 256 << 20,
             name_bytes_max: 1 << 20,
@@ -35,6 +39,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Bytes of archive, headers counted, that each entry must have on average beyond [`Limits::empty_entries_max`].
+pub(crate) const ENTRY_BYTES_MIN: u64 = 1024;
 
 /// Longest path that is handed on whole: Linux' `PATH_MAX`, beyond which no runtime can create a file.
 pub(crate) const PATH_BYTES_MAX: usize = 4_096;

@@ -112,9 +112,7 @@ fn note_end(walked: Walked, ending: &Ending, limits: &Limits, problems: &mut Pro
         }
         End::Short(_) | End::Unmarked(_) => {}
         End::Stopped(kind, detail, unseen_bytes) => problems.ended(kind, "", detail, unseen_bytes),
-        End::Entries => {
-            let max = limits.entries_max;
-            let detail = format!("more than {max} entries and headers");
+        End::Entries(detail) => {
             problems.ended(ProblemKind::EntriesLimit, "", detail, ending.unseen_bytes);
         }
     }

@@ -83,7 +83,7 @@ fn exactly_the_ceiling_is_allowed() {
 #[test]
 fn ten_million_empty_entries_stop_at_the_entries() {
     let layer = Repeated { block: file("a", b""), left: 10_000_000, at: 0 };
-    let limits = Limits { entries_max: 100_000, ..Limits::default() };
+    let limits = Limits { empty_entries_max: 100_000, ..Limits::default() };
     let mut visited = 0;
     let outcome = layer::stream_layer(layer.take(1 << 30), &limits, &|| 0.0, |_, _| visited += 1);
     assert_eq!((visited, kinds(&outcome)), (100_000, vec![ProblemKind::EntriesLimit]));

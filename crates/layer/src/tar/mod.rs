@@ -16,7 +16,7 @@ use model::ProblemKind;
 
 use crate::{
     Entry, Limits,
-    limits::Problems,
+    limits::{ENTRY_BYTES_MIN, Problems},
     tar::{
         header::{Header, NoHeader},
         input::{BLOCK, Block},
@@ -40,8 +40,8 @@ pub(crate) enum End {
     Short(String),
     /// It cannot be read on: what, and how many bytes were left behind.
     Stopped(ProblemKind, String, u64),
-    /// More headers than allowed: nothing was read behind them.
-    Entries,
+    /// More headers than allowed, and which ceiling says so: nothing was read behind them.
+    Entries(String),
 }
 
 /// What a walk gave.
@@ -98,8 +98,8 @@ pub(crate) fn walk(
             }
         };
         walked.headers += 1;
-        if walked.headers > limits.entries_max {
-            walked.end = End::Entries;
+        if let Some(detail) = too_many(walked.headers, input.offset(), limits) {
+            walked.end = End::Entries(detail);
             break;
         }
         if !matches!(header.flag, b'x' | b'g' | b'L' | b'K') {
@@ -123,6 +123,16 @@ pub(crate) fn walk(
         *unseen = input.rest().0;
     }
     Ok(walked)
+}
+
+/// Why so many headers in so many bytes end the walk.
+fn too_many(headers: u64, bytes: u64, limits: &Limits) -> Option<String> {
+    let Limits { entries_max, empty_entries_max, .. } = limits;
+    if headers > *entries_max {
+        return Some(format!("more than {entries_max} entries and headers"));
+    }
+    let is_flood = headers > *empty_entries_max && bytes / headers < ENTRY_BYTES_MIN;
+    is_flood.then(|| format!("more than {empty_entries_max} entries and headers that hold next to nothing"))
 }
 
 enum Next {
