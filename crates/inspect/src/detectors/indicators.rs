@@ -17,6 +17,7 @@ use std::{
 use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
+use crate::shell::text;
 
 pub(crate) const DETECTOR: Detector = Detector {
     about: About {
@@ -49,7 +50,13 @@ static COMMON_HOSTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 });
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
-    if sample.kind == FileKind::Text && !looks_like_code(sample.bytes) {
+    // Facts to link images by: where the kind is doubtful, only what stands in text, so that data names no hosts.
+    let reads_as_text = sample.hits.first().is_some_and(|hit| text::stands_in_text(sample, hit.offset));
+    let is_named = matches!(sample.kind, FileKind::Script | FileKind::Elf | FileKind::Text);
+    if sample.kind == FileKind::Archive
+        || (sample.kind == FileKind::Text && !looks_like_code(sample.bytes))
+        || (!is_named && !text::is_program(sample) && !reads_as_text)
+    {
         return Vec::new();
     }
     let mut values = BTreeSet::new();
@@ -86,7 +93,11 @@ fn looks_like_code(bytes: &[u8]) -> bool {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     let signs =
         head.iter().filter(|b| matches!(b, b'{' | b'}' | b'(' | b')' | b'=' | b';' | b'$' | b'&' | b'|')).count();
-    !head.trim_ascii_start().starts_with(b"<") && signs * 50 >= head.len()
+    // HTML, XML and troff.
+    let is_markup = [b"<".as_slice(), b".\\\"", b"'\\\"", b".TH ", b".Dd "]
+        .iter()
+        .any(|mark| head.trim_ascii_start().starts_with(mark));
+    !is_markup && signs * 50 >= head.len()
 }
 
 fn is_url_byte(byte: u8) -> bool {
@@ -205,6 +216,7 @@ mod tests {
     #[test]
     fn prose_and_markup_are_passed_over() {
         check(&DETECTOR, "x", b"See http://files.evil.xyz/ for more about this and other words.\n", &[]);
+        check(&DETECTOR, "x", b".\\\" (c)\n.TH X 1\nSee http://files.evil.xyz/ (x) (y) (z)\n", &[]);
         check(&DETECTOR, "x", b"<a href=\"http://files.evil.xyz/\">(x)</a>", &[]);
     }
 

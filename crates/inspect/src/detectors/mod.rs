@@ -11,6 +11,7 @@ use crate::Place;
 // Add a detector: its module here …
 mod cloud_key;
 mod config_facts;
+mod container_escape;
 mod credential_file;
 mod cron_persistence;
 mod download_and_run;
@@ -39,6 +40,7 @@ mod world_writable_suid;
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &cloud_key::DETECTOR,
+    &container_escape::DETECTOR,
     &credential_file::DETECTOR,
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,

@@ -1,0 +1,3 @@
+#!/bin/sh
+mkdir /tmp/c && mount -t cgroup -o rdma cgroup /tmp/c
+echo "$overlay/note" > /tmp/c/release_agent

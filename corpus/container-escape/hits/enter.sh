@@ -1,0 +1,2 @@
+#!/bin/bash
+nsenter --target 1 --mount --uts --ipc -- hostname
