@@ -5,8 +5,11 @@
 
 use std::{
     collections::HashMap,
-    io::Read,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    io::{self, Read},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,6 +28,8 @@ pub(crate) const BUFFER_BYTES_MAX: usize = 4 * WINDOW_BYTES_MAX;
 const JOBS_MAX: usize = 1024;
 /// Files' facts gathered before they go to the catalog in one transaction.
 const FACTS_BATCH: usize = 20_000;
+/// Bytes of paths and link targets of one layer that are kept: 128 for each of half a million entries.
+const NAMES_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of a file's head that place detectors see again at a known content.
 const HEAD_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 
@@ -112,7 +117,9 @@ pub(crate) fn read_layer(
     let gathered = Mutex::new(Gathered::default());
     let (sender, receiver) = bounded::<Job>(JOBS_MAX);
     let mut entries: Vec<EntryRecord> = Vec::new();
-    let outcome = std::thread::scope(|scope| {
+    let (mut names_bytes, enough) = (0_usize, AtomicBool::new(false));
+    let blob = UntilEnough { inner: blob, enough: &enough };
+    let mut outcome = std::thread::scope(|scope| {
         for _ in 0..context.workers.max(1) {
             let (receiver, gathered) = (receiver.clone(), &gathered);
             scope.spawn(move || work(&receiver, gathered, context, budget));
@@ -120,6 +127,11 @@ pub(crate) fn read_layer(
         drop(receiver);
         let outcome = layer::stream_layer(blob, context.limits, context.seconds, |entry, content| {
             let Ok(number) = u32::try_from(entries.len()) else { return };
+            names_bytes += entry.path.len() + entry.link.as_ref().map_or(0, String::len);
+            if names_bytes > NAMES_BYTES_MAX {
+                enough.store(true, Ordering::Relaxed);
+                return;
+            }
             entries.push(record_of(entry));
             if entry.kind == EntryKind::File {
                 let hash = send_file(number, entry, content, &sender, budget);
@@ -131,12 +143,34 @@ pub(crate) fn read_layer(
         drop(sender);
         outcome
     });
+    if enough.load(Ordering::Relaxed) {
+        // It ends early because we ended it.
+        outcome.problems.retain(|problem| problem.kind != ProblemKind::Truncated || !problem.place.is_empty());
+        let detail = format!("paths and link targets of more than {NAMES_BYTES_MAX} bytes");
+        let kind = ProblemKind::NameLimit;
+        outcome.problems.push(Problem { kind, place: String::new(), detail, unseen_bytes: 0 });
+    }
     let mut gathered = gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
     flush(&mut gathered, context);
     if let Some(error) = gathered.store_error {
         return Err(error);
     }
     Ok(assemble(digest, packed_bytes, outcome, entries, gathered))
+}
+
+/// Ends a blob for its reader once we have had enough; the rest still passes, so that its digest is verified.
+struct UntilEnough<'a, R> {
+    inner: R,
+    enough: &'a AtomicBool,
+}
+
+impl<R: Read> Read for UntilEnough<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.enough.load(Ordering::Relaxed) {
+            return self.inner.read(buffer);
+        }
+        io::copy(&mut self.inner, &mut io::sink()).map(|_| 0)
+    }
 }
 
 fn record_of(entry: &Entry) -> EntryRecord {
