@@ -1,8 +1,8 @@
 # Thin: each target sets up what it needs and calls one thing.
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lazaret
-export LAZARET_TOOLS := $(CACHE)/tools
+# Where crates/lazaret/tests/sarif.rs looks too.
+export LAZARET_TOOLS ?= $(CURDIR)/target/tools
 
 .PHONY: demo test tools bench eval fuzz
 
@@ -20,6 +20,8 @@ test: tools
 tools:
 	@tools/need cc=gcc docker-registry=docker-registry skopeo=skopeo podman=podman umoci=umoci python3=python3 zstd=zstd npm=npm
 	@test -d $(LAZARET_TOOLS)/node_modules/@microsoft/sarif-multitool-linux || npm install --silent --no-audit --no-fund --prefix $(LAZARET_TOOLS) @microsoft/sarif-multitool @microsoft/sarif-multitool-linux
+	@# npm unpacks the program so that only its owner, or nobody, may run it.
+	@chmod a+rx $(LAZARET_TOOLS)/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
 
 # The figures of SPECIFICATION.md.
 bench:

@@ -58,8 +58,10 @@ impl HuntPlan {
 pub struct HuntRow {
     /// `registry/repository:tag`.
     pub reference: String,
-    /// Its reports, or why there are none. No report and no error: left out by the plan (`since`, platform).
-    pub result: Result<Vec<ScanReport>, String>,
+    /// Its reports, one a platform. None and no error: left out by the plan (`since`, platform).
+    pub reports: Vec<ScanReport>,
+    /// Why there is no report of it, or of one of its platforms.
+    pub error: Option<String>,
 }
 
 /// Most tags asked of one repository before the plan chooses among them.
@@ -128,7 +130,9 @@ fn discover(
             }
             // A repository whose last image was deleted stays in the catalogue and has no tags.
             Err(RegistryError::NotFound { .. }) if !plan.names_its_repositories() => {}
-            Err(error) => failed.push(HuntRow { reference: repository, result: Err(error.to_string()) }),
+            Err(error) => {
+                failed.push(HuntRow { reference: repository, reports: Vec::new(), error: Some(error.to_string()) });
+            }
         }
     }
     Ok(failed)
@@ -197,52 +201,50 @@ fn scan_item(
     if let Some(row) = finished(item, context)? {
         return Ok(row);
     }
-    let result = match scan_reference(plan, registry, &item.reference, run) {
+    let mut reports = Vec::new();
+    let error = match scan_reference(plan, registry, &item.reference, run, &mut reports) {
         Err(error @ (ScanError::Store(_) | ScanError::Stopped(_))) => return Err(error),
-        result => result,
+        result => result.err().map(|error| error.to_string()),
     };
-    let (state, subjects, error) = match &result {
-        Ok(reports) => (HuntState::Done, reports.iter().map(|report| report.image.subject()).collect(), None),
-        Err(error) => (HuntState::Failed, Vec::new(), Some(error.to_string())),
-    };
-    context.progress.image_ends(&item.reference, result.as_ref().ok().and_then(|reports| reports.first()));
+    let state = if error.is_some() { HuntState::Failed } else { HuntState::Done };
+    context.progress.image_ends(&item.reference, reports.first());
+    let subjects = reports.iter().map(|report| report.image.subject()).collect();
     let attempts = item.attempts + 1;
-    let now = HuntItem { reference: item.reference.clone(), state, subjects, error, attempts };
+    let now = HuntItem { reference: item.reference.clone(), state, subjects, error: error.clone(), attempts };
     context.catalog.set_hunt_item(key, &now)?;
-    Ok(HuntRow { reference: item.reference.clone(), result: result.map_err(|error| error.to_string()) })
+    Ok(HuntRow { reference: item.reference.clone(), reports, error })
 }
 
 /// The row of an item that an earlier run finished under this rule pack.
 fn finished(item: &HuntItem, context: &Context<'_>) -> Result<Option<HuntRow>, ScanError> {
-    let result = match item.state {
-        HuntState::Pending => return Ok(None),
-        HuntState::Failed => Err(item.error.clone().unwrap_or_default()),
-        HuntState::Done => {
-            let mut reports = Vec::new();
-            for subject in &item.subjects {
-                match context.catalog.report(subject, context.rules.id())? {
-                    Some(report) => reports.push(ScanReport { remembered: true, ..report }),
-                    None => return Ok(None),
-                }
-            }
-            Ok(reports)
+    if item.state == HuntState::Pending {
+        return Ok(None);
+    }
+    let mut reports = Vec::new();
+    for subject in &item.subjects {
+        match context.catalog.report(subject, context.rules.id())? {
+            Some(report) => reports.push(ScanReport { remembered: true, ..report }),
+            None => return Ok(None),
         }
-    };
-    Ok(Some(HuntRow { reference: item.reference.clone(), result }))
+    }
+    let error = (item.state == HuntState::Failed).then(|| item.error.clone().unwrap_or_default());
+    Ok(Some(HuntRow { reference: item.reference.clone(), reports, error }))
 }
 
+/// Scans every platform wanted, also after one that could not be read: a broken platform must not hide the others.
 fn scan_reference(
     plan: &HuntPlan,
     registry: &dyn Catalogue,
     reference: &str,
     run: &Run<'_>,
-) -> Result<Vec<ScanReport>, ScanError> {
+    reports: &mut Vec<ScanReport>,
+) -> Result<(), ScanError> {
     let reference: ImageReference = reference.parse().map_err(|error: model::ReferenceError| {
         RegistryError::Invalid { what: error.text.clone(), detail: error.to_string() }
     })?;
     let source = registry.image(&reference);
-    let mut reports = Vec::new();
     let mut subjects = HashSet::new();
+    let mut first_error = None;
     for image in source.resolve(None)? {
         let wanted = plan.platforms.is_empty()
             || image.platform.as_ref().is_none_or(|has| plan.platforms.iter().any(|wanted| has.serves(wanted)));
@@ -251,10 +253,13 @@ fn scan_reference(
         }
         match scan_image(source.as_ref(), image, run) {
             Ok(report) => reports.extend(report.filter(|report| subjects.insert(report.image.subject()))),
-            Err(error) => return Err(error),
+            Err(error @ (ScanError::Store(_) | ScanError::Stopped(_))) => return Err(error),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
         }
     }
-    Ok(reports)
+    first_error.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
-pub use scan::{scan, scan_each};
+pub use scan::{Scanned, scan};
 
 /// What every stage needs, made once below `main`.
 pub struct Context<'a> {

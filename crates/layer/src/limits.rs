@@ -19,7 +19,8 @@ pub struct Limits {
     pub ratio_grace_bytes: u64,
     /// Bytes of one long name, link target or pax record set. Go's `archive/tar` stops at 1 MiB.
     pub name_bytes_max: u64,
-    /// Bytes of the paths and link targets of all entries: whoever remembers them needs as much memory.
+    /// Bytes of the paths and link targets of all entries, which whoever remembers them needs as memory: 128 for each of
+    /// half a million entries.
     pub names_bytes_max: u64,
     /// Wall seconds for the layer; the clock is passed in.
     pub seconds_max: u64,
@@ -34,7 +35,7 @@ impl Default for Limits {
             ratio_max: 200,
             ratio_grace_bytes: 256 << 20,
             name_bytes_max: 1 << 20,
-            names_bytes_max: 256 << 20,
+            names_bytes_max: 64 << 20,
             seconds_max: 3_600,
         }
     }

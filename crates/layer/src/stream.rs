@@ -56,7 +56,7 @@ pub fn stream_layer(
     };
     let walked = walked.expect("the visitor above never fails");
     let entries = walked.entries;
-    note_end(walked, &ending, limits, &mut problems);
+    note_end(walked, &ending, &mut problems);
     let mut all = problems.finish();
     all.extend(ending.problems);
     Outcome {
@@ -90,7 +90,7 @@ pub fn for_each_member(
     let mut inline = Inline::new(inflater, None);
     let walked = walk(&mut Input::new(&mut inline), limits, &mut problems, &mut visit)?;
     let ending = inline.inflater.finish();
-    note_end(walked, &ending, limits, &mut problems);
+    note_end(walked, &ending, &mut problems);
     let mut all = problems.finish();
     all.extend(ending.problems);
     match ending.read_error {
@@ -100,7 +100,7 @@ pub fn for_each_member(
 }
 
 /// Turns the end of a walk into a problem, unless the blob's own end already explains it.
-fn note_end(walked: Walked, ending: &Ending, limits: &Limits, problems: &mut Problems) {
+fn note_end(walked: Walked, ending: &Ending, problems: &mut Problems) {
     match walked.end {
         End::Whole => {}
         End::Unmarked(at) if ending.complete => {

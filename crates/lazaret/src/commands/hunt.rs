@@ -153,11 +153,10 @@ pub fn run(arguments: HuntArguments, config: &ConfigFile, surroundings: &Surroun
 
 fn rows_of(rows: Vec<HuntRow>) -> Vec<Row> {
     rows.into_iter()
-        .flat_map(|HuntRow { reference, result }| match result {
-            Ok(reports) => {
-                reports.into_iter().map(|report| Row { reference: reference.clone(), result: Ok(report) }).collect()
-            }
-            Err(message) => vec![Row { reference, result: Err(RowError { kind: "failed", message }) }],
+        .flat_map(|HuntRow { reference, reports, error }| {
+            let failed = error.map(|message| RowError { kind: "failed", message });
+            let results = reports.into_iter().map(Ok).chain(failed.map(Err));
+            results.map(move |result| Row { reference: reference.clone(), result }).collect::<Vec<_>>()
         })
         .collect()
 }

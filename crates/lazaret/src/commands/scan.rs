@@ -81,19 +81,19 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
         if surroundings.stop.load(Ordering::SeqCst) {
             break;
         }
-        match hunt::scan(locator, platform.as_ref(), &context) {
-            Ok(reports) => {
-                for report in reports {
-                    exit = exit.and(Exit::of(&report, threshold));
-                    rows.push(Row { reference: report.image.reference.clone(), result: Ok(report) });
-                }
-            }
-            Err(error) => {
-                let row = RowError::from(&error);
-                tracing::error!("{}: {}", text::visible(&locator.to_string()), text::visible(&row.message));
-                exit = exit.and(exit_of(&error));
-                rows.push(Row { reference: locator.to_string(), result: Err(row) });
-            }
+        let (reports, error) = match hunt::scan(locator, platform.as_ref(), &context) {
+            Ok(scanned) => (scanned.reports, scanned.error),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        for report in reports {
+            exit = exit.and(Exit::of(&report, threshold));
+            rows.push(Row { reference: report.image.reference.clone(), result: Ok(report) });
+        }
+        if let Some(error) = error {
+            let row = RowError::from(&error);
+            tracing::error!("{}: {}", text::visible(&locator.to_string()), text::visible(&row.message));
+            exit = exit.and(exit_of(&error));
+            rows.push(Row { reference: locator.to_string(), result: Err(row) });
         }
         // People see each result as soon as it is there.
         while format == Format::Table && shown < rows.len() {

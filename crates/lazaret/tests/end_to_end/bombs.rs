@@ -94,13 +94,25 @@ fn millions_of_empty_entries() {
     undetermined(&[], &layer, "entries-limit");
 }
 
+/// Memory is spent on names, not on files.
+#[test]
+fn a_flood_of_long_names() {
+    let folder = "d".repeat(200);
+    let long = |number: u32| format!("{folder}/{folder}/{folder}/{folder}/{folder}/{number}\0");
+    let members: Vec<_> = (0..2_000)
+        .flat_map(|number| [member(b'L', b"././@LongLink", b"", long(number).as_bytes()), file("short", b"")])
+        .collect();
+    let layer = Layer::raw(gzip(&members.concat()).repeat(50));
+    undetermined(&["--ratio-max", "1000000"], &layer, "name-limit");
+}
+
 #[test]
 fn a_layer_that_is_cut_or_damaged() {
     let noise: Vec<u8> = (0..100_000_u32).flat_map(|it| it.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let whole = Layer::gzip(&[file("opt/noise", &noise), file("opt/start", MINER)]);
     let cut = Layer::raw(whole.blob[..whole.blob.len() / 2].to_vec());
     undetermined(&[], &cut, "truncated");
-    let mut flipped = whole.blob.clone();
+    let mut flipped = whole.blob;
     // Behind the header of ten bytes: the code table of the first block. (A flip in its text unpacks to other text.)
     flipped[11..19].iter_mut().for_each(|byte| *byte ^= 0x55);
     undetermined(&[], &Layer::raw(flipped), "corrupt");

@@ -114,6 +114,26 @@ fn one_broken_image_costs_its_own_row_only() {
     assert!(mended.iter().filter(|(_, said)| said[0].contains("clean")).count() == 5, "{mended:?}");
 }
 
+/// A platform whose config is gone stands before the malicious one: it must not keep it from being looked at.
+#[test]
+fn a_broken_platform_hides_no_other() {
+    let harbour = Harbour::start(Script::default());
+    let platforms = [("linux/amd64", &b"harmless"[..]), ("linux/arm64", MINER)].map(|(platform, content)| {
+        let parts = image_of("opt/start", content);
+        harbour.push_parts("both", "", &ImageParts { platform: platform.to_owned(), ..parts })
+    });
+    harbour.push_index("both", "v1", &platforms);
+    harbour.add_fault(Fault::always(&format!("/v2/both/blobs/{}", platforms[0].config), Act::status(404)));
+    let place = format!("{}/both:v1", harbour.host());
+    let home = Home::new();
+    for ended in [home.hunt(&harbour, &[]), home.hunt(&harbour, &[]), home.scan(&["--platform", "all", &place])] {
+        assert_eq!(ended.code, 1, "{ended:?}");
+        let said: Vec<_> = rows(&ended).into_iter().map(|(_, said)| said[0].clone()).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said.contains(&"\"malicious\"".to_owned()) && said.contains(&"failed".to_owned()), "{said:?}");
+    }
+}
+
 /// Three images, of which the second comes so slowly that a hunt can be ended in its middle.
 fn slow_harbour() -> (Harbour, String) {
     let harbour = Harbour::start(Script::default());

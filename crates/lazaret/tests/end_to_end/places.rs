@@ -101,7 +101,7 @@ fn every_place_gives_the_same_findings() {
     let storage = ["--root", &home.join("storage-podman"), "--runroot", &home.join("run-podman")];
     let podman = [&storage[..], &["--storage-driver", "vfs"]].concat();
     home.peer("podman", &[&podman[..], &["load", "--quiet", "--input", "image.docker.tar"]].concat());
-    let save = ["save", "--quiet", "--format", "docker-archive", "--output", "podman.tar", "localhost/a/b:v1"];
+    let save = ["save", "--quiet", "--format", "docker-archive", "--output", "podman.tar", "docker.io/a/b:v1"];
     home.peer("podman", &[&podman[..], &save].concat());
     let report = checked(&home.scan(&["--no-store", "docker-archive:podman.tar"]));
     assert_eq!(essence(&report), essence(&expected), "podman save");
