@@ -8,8 +8,8 @@ use std::{
 };
 
 use model::{
-    Descriptor, Digest, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location, Platform, Problem,
-    ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
+    Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location,
+    Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
 };
 use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
@@ -247,8 +247,25 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         scanned_at: (context.now)(),
         remembered: false,
     };
-    context.catalog.put_report(&report)?;
+    record(&report, context)?;
     Ok(report)
+}
+
+/// Writes the report down. What a digest was found to hide under one name stays known, whatever another name declares:
+/// then only the sighting is added, which is what an older report does.
+fn record(report: &ScanReport, context: &Context<'_>) -> Result<(), ScanError> {
+    let known = context.catalog.report(&report.image.subject(), context.rules.id())?;
+    let is_milder = |known: &ScanReport| {
+        known.verdict.disposition == Disposition::Malicious && report.verdict.disposition != Disposition::Malicious
+    };
+    match known.filter(is_milder) {
+        None => context.catalog.put_report(report)?,
+        Some(known) => {
+            let scanned_at = known.scanned_at.saturating_sub(1);
+            context.catalog.put_report(&ScanReport { scanned_at, ..report.clone() })?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps of the findings, worst first, as many as a report lists; the verdict was given over all.

@@ -75,13 +75,9 @@ impl<'p> Inspector<'p> {
             self.archive(bytes, &mut answers);
             once(&mut answers.observations);
         }
+        let mentions = led_to(bytes, kind, &mut answers);
         bounded(&mut answers);
-        FileFacts {
-            kind,
-            observations: answers.observations,
-            mentions: mentions(bytes, kind),
-            problems: answers.problems,
-        }
+        FileFacts { kind, observations: answers.observations, mentions, problems: answers.problems }
     }
 
     /// Looks at one window of a longer file that starts at `offset`. `kind` is none for the first window and what that
@@ -96,8 +92,8 @@ impl<'p> Inspector<'p> {
             let detail = "an archive longer than one window is not opened";
             answers.problem(ProblemKind::BytesLimit, detail, bytes.len() as u64);
         }
+        let mentions = if offset == 0 { led_to(bytes, kind, &mut answers) } else { Vec::new() };
         bounded(&mut answers);
-        let mentions = if offset == 0 { mentions(bytes, kind) } else { Vec::new() };
         FileFacts { kind, observations: answers.observations, mentions, problems: answers.problems }
     }
 
@@ -189,6 +185,16 @@ impl<'p> Inspector<'p> {
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
         }
     }
+}
+
+/// What a script leads to. One that names more than is kept may run what nobody followed.
+fn led_to(bytes: &[u8], kind: FileKind, answers: &mut Answers) -> Vec<String> {
+    let (mentions, is_cut) = mentions(bytes, kind);
+    if is_cut {
+        let detail = "a script that names more files and commands than are followed";
+        answers.problem(ProblemKind::FindingsLimit, detail, 0);
+    }
+    mentions
 }
 
 /// What stands in an uncompressed archive is seen in its raw bytes too: it is kept where it belongs.

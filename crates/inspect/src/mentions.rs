@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use model::{FileKind, record::MENTIONS_MAX};
+use model::{
+    FileKind,
+    record::{MENTIONS_MAX, TEXT_MENTIONS_MAX},
+};
 
 /// Longest piece of a script that is read.
 const SCRIPT_BYTES_MAX: usize = 1 << 20;
@@ -25,33 +28,51 @@ const BUILTINS: [&str; 35] = [
 ];
 
 /// Absolute paths and `./` paths that the text names, then, of a shell script, the commands it starts; in order, each
-/// once, at most [`MENTIONS_MAX`]. Empty for what is neither a script nor text.
-pub(crate) fn mentions(bytes: &[u8], kind: FileKind) -> Vec<String> {
-    if !matches!(kind, FileKind::Script | FileKind::Text) {
-        return Vec::new();
-    }
+/// once. Empty for what is neither a script nor text. True if it is a script and a ceiling was reached: what it runs may
+/// be behind it.
+pub(crate) fn mentions(bytes: &[u8], kind: FileKind) -> (Vec<String>, bool) {
+    let mentions_max = match kind {
+        FileKind::Script => MENTIONS_MAX,
+        FileKind::Text => TEXT_MENTIONS_MAX,
+        _ => return (Vec::new(), false),
+    };
     let head = bytes.get(..SCRIPT_BYTES_MAX).unwrap_or(bytes);
-    let mut seen = BTreeSet::new();
-    let mut mentions = Vec::new();
+    let mut mentions = Kept { max: mentions_max, ..Kept::default() };
     let lines = || head.split(|&byte| byte == b'\n');
     let is_shell = kind == FileKind::Script && lines().next().is_some_and(names_a_shell);
-    paths(head, |path| keep(path, &mut seen, &mut mentions));
+    paths(head, |path| mentions.keep(path));
     if is_shell {
         for line in lines().filter(|line| !is_comment(line)) {
             for segment in line.split(|byte| b"&;|`(\"'".contains(byte)) {
-                keep(command(segment), &mut seen, &mut mentions);
+                mentions.keep(command(segment));
             }
         }
     }
-    mentions
+    let is_cut = kind == FileKind::Script && (mentions.is_full || bytes.len() > SCRIPT_BYTES_MAX);
+    (mentions.texts, is_cut)
 }
 
-fn keep<'a>(token: &'a [u8], seen: &mut BTreeSet<&'a [u8]>, mentions: &mut Vec<String>) {
-    if mentions.len() >= MENTIONS_MAX || token.is_empty() || token.len() > MENTION_BYTES_MAX || !seen.insert(token) {
-        return;
-    }
-    if let Ok(text) = str::from_utf8(token) {
-        mentions.push(text.to_owned());
+#[derive(Default)]
+struct Kept<'a> {
+    max: usize,
+    seen: BTreeSet<&'a [u8]>,
+    texts: Vec<String>,
+    is_full: bool,
+}
+
+impl<'a> Kept<'a> {
+    fn keep(&mut self, token: &'a [u8]) {
+        if token.is_empty() || token.len() > MENTION_BYTES_MAX || self.seen.contains(token) {
+            return;
+        }
+        if self.texts.len() >= self.max {
+            self.is_full = true;
+            return;
+        }
+        self.seen.insert(token);
+        if let Ok(text) = str::from_utf8(token) {
+            self.texts.push(text.to_owned());
+        }
     }
 }
 
@@ -134,7 +155,7 @@ mod tests {
 
     #[track_caller]
     fn check(kind: FileKind, script: &str, expected: &[&str]) {
-        assert_eq!(mentions(script.as_bytes(), kind), expected);
+        assert_eq!(mentions(script.as_bytes(), kind).0, expected);
     }
 
     #[test]
@@ -166,7 +187,11 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut() {
-        let script: String = (0..1_000).map(|number| format!("/opt/{number}\n")).collect();
-        assert_eq!(mentions(script.as_bytes(), FileKind::Text).len(), MENTIONS_MAX);
+        let text: String = (0..2_000).map(|number| format!("/opt/{number}\n")).collect();
+        let (kept, is_cut) = mentions(text.as_bytes(), FileKind::Text);
+        assert_eq!((kept.len(), is_cut), (TEXT_MENTIONS_MAX, false));
+        let script = format!("#!/bin/sh\n{text}");
+        let (kept, is_cut) = mentions(script.as_bytes(), FileKind::Script);
+        assert_eq!((kept.len(), is_cut), (MENTIONS_MAX, true));
     }
 }

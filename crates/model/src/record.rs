@@ -35,14 +35,17 @@ pub struct FileFacts {
     pub kind: FileKind,
     /// What the content detectors saw, nested archives included.
     pub observations: Vec<Observation>,
-    /// Absolute paths and bare command names a script runs, at most [`MENTIONS_MAX`]: what it leads to.
+    /// Absolute paths and bare command names a script runs, at most [`MENTIONS_MAX`]: what it leads to. A script that names
+    /// more has a problem that says so.
     pub mentions: Vec<String>,
     /// What was not looked at inside this file (nested ceilings, damaged archives); `place` is the inner path.
     pub problems: Vec<Problem>,
 }
 
 /// Most paths kept of one script.
-pub const MENTIONS_MAX: usize = 64;
+pub const MENTIONS_MAX: usize = 1_000;
+/// Most paths kept of one text that starts nothing by itself.
+pub const TEXT_MENTIONS_MAX: usize = 64;
 
 /// Something that was not looked at, or could be read in two ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
