@@ -55,8 +55,8 @@ def median(values):
 
 class Bench:
     def __init__(self, arguments):
-        self.lazaret = Path(arguments.bin) / "lazaret"
-        self.floor = Path(arguments.bin) / "examples/floor"
+        self.lazaret = Path(arguments.bin).resolve() / "lazaret"
+        self.floor = Path(arguments.bin).resolve() / "examples/floor"
         self.layout = Path(arguments.image)
         self.peers = Path(arguments.peers) if arguments.peers else None
         self.runs = arguments.runs
