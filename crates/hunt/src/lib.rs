@@ -4,6 +4,7 @@ mod crawl;
 mod image;
 mod overlay;
 mod reach;
+mod read_ahead;
 mod read_layer;
 mod scan;
 mod since;

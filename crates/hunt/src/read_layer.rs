@@ -18,7 +18,7 @@ use model::{
 };
 use store::StoreError;
 
-use crate::Context;
+use crate::{Context, read_ahead::ReadAhead};
 
 /// Bytes of file content in memory at once, over all layers read side by side.
 pub(crate) const BUFFER_BYTES_MAX: usize = 4 * WINDOW_BYTES_MAX;
@@ -153,6 +153,7 @@ pub(crate) fn read_layer(
             scope.spawn(move || work(&receiver, gathered, context, budget));
         }
         drop(receiver);
+        let blob = ReadAhead::start(scope, blob);
         let outcome = layer::stream_layer(blob, context.limits, context.seconds, |entry, content| {
             let Ok(number) = u32::try_from(entries.len()) else { return };
             entries.push(record_of(entry));
