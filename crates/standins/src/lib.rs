@@ -126,7 +126,9 @@ pub fn connect(address: SocketAddr) -> Result<TcpStream, String> {
     if !address.ip().is_loopback() {
         return Err(format!("{address} is not a loopback address"));
     }
-    TcpStream::connect_timeout(&address, PEER_WAIT_MAX)
+    #[expect(clippy::disallowed_methods, reason = "a stand-in for tests and the demo; loopback only, checked above")]
+    let connected = TcpStream::connect_timeout(&address, PEER_WAIT_MAX);
+    connected
         .and_then(|stream| {
             stream.set_read_timeout(Some(PEER_WAIT_MAX))?;
             stream.set_write_timeout(Some(PEER_WAIT_MAX))?;
