@@ -13,7 +13,7 @@ from pathlib import Path
 class Run:
     """One finished command: seconds, CPU seconds, memory, bytes written."""
 
-    def __init__(self, command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=True, cwd=None, env=None):
+    def __init__(self, command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=True, cwd=None, env=None, seconds_max=3600):
         self.anon = self.rss = self.written = 0
         began = time.perf_counter()
         process = subprocess.Popen([str(word) for word in command], stdout=stdout, stderr=subprocess.PIPE, stdin=stdin, cwd=cwd, env=env)
@@ -25,6 +25,8 @@ class Run:
             if pid:
                 break
             self.sample(process.pid)
+            if time.perf_counter() - began > seconds_max:
+                process.kill()
             time.sleep(0.01)
         self.wall = time.perf_counter() - began
         reader.join()

@@ -9,6 +9,10 @@ import base64, gzip, io, json, random, string, subprocess, tarfile, zipfile, zli
 from pathlib import Path
 
 
+# A peer that takes longer is ended.
+SECONDS_MAX = 240
+
+
 def token(generator):
     """A GitHub token by its public format: 30 random characters and their CRC-32 in base 62."""
     letters = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -76,8 +80,8 @@ def compare(bench, run):
         "trivy image --scanners secret": [trivy, "image", "-q", "--input", folder, "--scanners", "secret", "--offline-scan",
                                           "--skip-db-update", "--cache-dir", bench.store(), "--format", "json", "--timeout", "20m"],
         "kingfisher --no-limits (image)": [kingfisher, "scan", "docker", "--archive", archive, "--no-limits", *quiet],
-        "kingfisher --turbo (unpacked)": [kingfisher, "scan", tree, "--turbo", "--no-extract-archives", *quiet],
-        "yr, our rules (unpacked)": [yr, "scan", "-r", rules, tree],
+        "kingfisher --turbo (unpacked tree)": [kingfisher, "scan", tree, "--turbo", "--no-extract-archives", *quiet],
+        "yr, our YARA rules (unpacked tree)": [yr, "scan", "-r", rules, tree],
     }
     print("| command | wall s | CPU s | peak RSS MB | written MB | rules | planted things found |")
     print("|---|---|---|---|---|---|---|")
@@ -85,7 +89,7 @@ def compare(bench, run):
     for name, command in commands.items():
         out = bench.scratch / "out"
         with open(out, "wb") as stdout:
-            result = run(command, stdout=stdout, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(bench.scratch), "TMPDIR": bench.store()})
+            result = run(command, stdout=stdout, check=False, seconds_max=SECONDS_MAX, env={"PATH": "/usr/bin:/bin", "HOME": str(bench.scratch), "TMPDIR": bench.store()})
         text = out.read_text(errors="replace")
         if name.startswith("lazaret"):
             report = json.loads(text)["results"][0]
@@ -93,7 +97,9 @@ def compare(bench, run):
         found = [path for path in files if path in text]
         missed = [path.rsplit("/", 1)[1] for path in files if path not in found]
         note = f"{len(found)} of {len(files)}" + (f"; not {', '.join(missed)}" if missed else "")
-        if result.code not in (0, 1, 200, 205):
+        if result.code == -9:
+            note = f"ended after {SECONDS_MAX} s"
+        elif result.code not in (0, 1, 200, 205):
             note = f"exit {result.code}: " + (result.stderr.strip().splitlines() or [""])[-1][:120]
         number = {"l": counted.count("\n"), "y": sum(path.read_text().count("\nrule ") for path in rules.glob("*.yar"))}.get(name[0], "its own")
         print(f"| {name} | {result.wall:.1f} | {result.cpu:.1f} | {result.rss / 1e6:.0f} | {result.written / 1e6:.0f} | {number} | {note} |", flush=True)
