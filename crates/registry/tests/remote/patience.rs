@@ -106,16 +106,21 @@ fn localhost_is_reached_under_each_of_its_addresses() {
 }
 
 #[test]
-fn a_proxy_is_used_for_everything_and_its_password_is_not_shown() {
+fn a_proxy_is_used_over_tls_alone_and_its_password_is_not_shown() {
     let harbour = Harbour::start(Script::default());
     harbour.push_image("a/b", "v1", &[b"layer"]);
     // Nobody listens there, and no other test of this run may get the port.
-    let gone = "127.0.0.1:1";
-    let proxy = Some(registry::Secret::new(format!("http://keeper:invented@{gone}")));
-    let error = open(&harbour, "a/b:v1", &Options { proxy, ..options() }).resolve(None).expect_err("it is gone");
+    let proxy = Some(registry::Secret::new("http://keeper:invented@127.0.0.1:1"));
+    let options = Options { proxy, attempts_max: 1, ..options() };
+    let over_tls = registry::open_registry(&format!("https://{}", harbour.host()), &options).expect("a registry");
+    let reference = over_tls.reference("a/b", "v1");
+    let error = over_tls.image(&reference).resolve(None).expect_err("the proxy is gone");
     assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("invented"), "{error}");
     assert!(harbour.requests().is_empty(), "nothing may go around the proxy");
+
+    let plain = open(&harbour, "a/b:v1", &options).resolve(None);
+    assert!(plain.is_ok(), "loopback needs no proxy: {plain:?}");
 }
 
 #[test]
