@@ -28,7 +28,9 @@ impl From<rusqlite::Error> for MigrateError {
 
 /// Brings the file to version `migrations.len()`, all or nothing. A second process doing the same waits and finds it done.
 pub(crate) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), MigrateError> {
-    if version(connection)? == migrations.len() {
+    // In one transaction: another process may be making the file right now, and half of it looks like somebody else's.
+    let found = version(&*connection.transaction()?)?;
+    if found == migrations.len() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
