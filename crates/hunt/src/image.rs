@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use inspect::ImageView;
 use model::{
     Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location,
     Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
@@ -223,11 +224,20 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         .collect();
     let reached = reach(&parts.config, &overlay, &mentions);
 
+    let problems = problems_of(parts, &records, &overlay, &reached);
+    let of_image: Vec<Problem> = problems_of_image(parts).collect();
     let mut findings = context.rules.config(&parts.config);
     findings.extend(placed_findings(&records, &overlay, &reached));
+    findings.extend(context.rules.image(&ImageView {
+        reference: &parts.image.reference,
+        config: &parts.config,
+        layers: &records,
+        problems: &of_image,
+        files: &overlay,
+        runs: &reached.entries,
+    }));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
-    let problems = problems_of(parts, &records, &overlay, &reached);
     let identity = identity_of(parts, &findings);
     let unpacked_bytes = identity.layers.iter().map(|layer| layer.unpacked_bytes).sum();
     let mut claims = vec![identity.reference.clone(), identity.description.clone()];
@@ -296,7 +306,7 @@ fn order(finding: &Finding) -> impl Ord {
         Location::File { path, .. } => path.clone(),
         Location::Config { field } => field.clone(),
         Location::History { line } => format!("history {line:06}"),
-        Location::Image => String::new(),
+        Location::Layer { .. } | Location::Image => String::new(),
     };
     let reverse = std::cmp::Reverse;
     (
@@ -347,8 +357,18 @@ fn problems_of(
     for problem in records.iter().flat_map(|layer| &layer.problems) {
         problems.push((problem.clone(), is_reached(problem, &reached_paths)));
     }
-    let ambiguous = |place: &str, detail: String| {
-        (Problem { kind: ProblemKind::Ambiguous, place: place.to_owned(), detail, unseen_bytes: 0 }, false)
+    problems.extend(problems_of_image(parts).map(|problem| (problem, false)));
+    problems
+}
+
+/// What no single layer can tell: a config that is not what its layers are.
+fn problems_of_image(parts: &Parts) -> impl Iterator<Item = Problem> {
+    let mut problems = Vec::new();
+    let ambiguous = |place: &str, detail: String| Problem {
+        kind: ProblemKind::Ambiguous,
+        place: place.to_owned(),
+        detail,
+        unseen_bytes: 0,
     };
     let claimed = &parts.config.diff_ids;
     if claimed.len() != parts.layers.len() {
@@ -364,7 +384,7 @@ fn problems_of(
         }
     }
     problems.extend(parts.config.oddities.iter().map(|field| ambiguous(field, "has an unexpected type".to_owned())));
-    problems
+    problems.into_iter()
 }
 
 /// Whether a layer's problem is about something in `paths`. A place inside an archive is `PATH!INNER`, and a path may

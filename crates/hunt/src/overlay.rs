@@ -18,8 +18,7 @@ const PATH_BYTES_MAX: usize = 4_096;
 /// Bytes of path compared while one image is followed: seconds. An honest image needs a few million.
 const WALK_BYTES_MAX: u64 = 2 << 30;
 
-/// Number of a layer (lowest first) and of an entry in it.
-pub(crate) type At = (usize, usize);
+pub(crate) use inspect::At;
 
 /// The merged view over all layers of an image.
 pub(crate) struct Overlay<'l> {
@@ -199,6 +198,16 @@ impl<'l> Overlay<'l> {
 
 fn entry_of<'l>(layers: &[&'l LayerRecord], (layer, entry): At) -> &'l EntryRecord {
     &layers[layer].entries[entry]
+}
+
+impl inspect::MergedFiles for Overlay<'_> {
+    fn at(&self, path: &str) -> Option<At> {
+        self.resolve(path).next()
+    }
+
+    fn is_hidden(&self, at: At) -> bool {
+        Overlay::is_hidden(self, at)
+    }
 }
 
 /// What each hard link named at the time: a later layer that deletes or replaces that path leaves the link as it is.

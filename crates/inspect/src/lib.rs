@@ -10,6 +10,7 @@ mod catalogue;
 mod config;
 pub mod detectors;
 mod engine;
+mod image;
 mod inspector;
 mod intel;
 pub mod kind;
@@ -23,12 +24,14 @@ mod rules;
 mod secret;
 mod shell;
 mod utf16;
+mod view;
 mod wallet;
 
 pub use catalogue::{catalogue, header};
 pub use inspector::Inspector;
 use model::FileKind;
 pub use pack::RulePack;
+pub use view::{At, ImageView, MergedFiles};
 
 /// A user's rule file, already read.
 pub struct RuleFile {

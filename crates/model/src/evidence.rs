@@ -98,6 +98,11 @@ pub enum Location {
         /// Index into `history`.
         line: usize,
     },
+    /// A layer as a whole.
+    Layer {
+        /// Digest of the layer blob.
+        layer: Digest,
+    },
     /// The image as a whole: judgement over several places.
     Image,
 }

@@ -91,6 +91,7 @@ fn place(finding: &Finding) -> String {
         Location::File { path, .. } => path.clone(),
         Location::Config { field } => field.clone(),
         Location::History { line } => format!("history line {line}"),
+        Location::Layer { layer } => format!("layer {layer}"),
         Location::Image => "the image".to_owned(),
     }
 }

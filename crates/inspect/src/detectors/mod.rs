@@ -1,12 +1,16 @@
 //! One detector, one file. To add one: the file, `corpus/<id>/hits` and `corpus/<id>/misses`, and two lines here.
 //!
-//! There are three small shapes, because they see different things: [`Detector`] sees a file's content or one of its
-//! occurrences, [`ConfigDetector`] sees an image config. A content detector is also run over every text of the config
-//! (environment, command, labels, history lines), so a key in `ENV` needs no detector of its own.
+//! There are a few small shapes, because they see different things: [`Detector`] sees a file's content or one of its
+//! occurrences, [`ConfigDetector`] an image config, [`ImageDetector`] the whole image once its layers are merged. A content
+//! detector is also run over every text of the config (environment, command, labels, history lines), so a key in `ENV`
+//! needs no detector of its own.
 
 use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Maturity, Severity, Weight};
 
-use crate::Place;
+use crate::{
+    Place,
+    view::{At, ImageView},
+};
 
 // Add a detector: its module here …
 mod cloud_key;
@@ -18,6 +22,7 @@ mod download_and_run;
 mod elf_facts;
 mod env_secret;
 mod flood_tool;
+mod format_anomaly;
 mod hacking_tool;
 mod history_facts;
 mod indicators;
@@ -69,11 +74,15 @@ pub(crate) const ALL: &[&Detector] = &[
 pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
+/// Detectors of whole images.
+pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[&format_anomaly::DETECTOR];
+
 /// Every detector, in the order they are asked.
 #[must_use]
 pub fn list() -> Vec<&'static About> {
     let files = ALL.iter().map(|detector| &detector.about);
-    files.chain(ALL_CONFIG.iter().map(|detector| &detector.about)).collect()
+    let configs = ALL_CONFIG.iter().map(|detector| &detector.about);
+    files.chain(configs).chain(ALL_IMAGE.iter().map(|detector| &detector.about)).collect()
 }
 
 /// The kinds of file that content detectors name, by id.
@@ -208,6 +217,27 @@ pub struct ConfigDetector {
     pub about: About,
     /// Looks; says where (`Location::Config`, `Location::History` or `Location::Image`).
     pub inspect: fn(&ImageConfig) -> Vec<(Location, Match)>,
+}
+
+/// Looks at a whole image: its layers merged, what it runs, what it claims.
+pub struct ImageDetector {
+    /// What it is.
+    pub about: About,
+    /// Looks; says where. Takes time linear in the entries and observations of the layers.
+    pub inspect: fn(&ImageView<'_>) -> Vec<(Spot, Match)>,
+}
+
+/// Where in an image something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// An entry of a layer.
+    File(At),
+    /// A layer as a whole, lowest first.
+    Layer(usize),
+    /// A history line.
+    History(usize),
+    /// The image as a whole.
+    Image,
 }
 
 #[cfg(test)]

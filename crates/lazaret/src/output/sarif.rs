@@ -166,6 +166,7 @@ fn location(finding: &Finding) -> Value {
         }
         Location::Config { field } => logical(field, "member", &message),
         Location::History { line } => logical(&format!("history[{line}]"), "member", &message),
+        Location::Layer { layer } => logical(&layer.to_string(), "module", &message),
         Location::Image => logical("image", "module", &message),
     }
 }

@@ -72,6 +72,7 @@ pub fn place(finding: &Finding) -> String {
         Location::File { path, .. } => format!("/{}", visible(path)),
         Location::Config { field } => visible(field).into_owned(),
         Location::History { line } => format!("history line {line}"),
+        Location::Layer { layer } => format!("layer {layer}"),
         Location::Image => "the image as a whole".to_owned(),
     };
     if let Some(inside) = &finding.observation.inside {

@@ -1,0 +1,40 @@
+//! A whole image as detectors of images see it: layers merged, what it runs, what it claims.
+
+use std::collections::HashSet;
+
+use model::{EntryRecord, ImageConfig, LayerRecord, Problem};
+
+/// Number of a layer (lowest first, of those that were read) and of an entry in it.
+pub type At = (usize, usize);
+
+/// A whole image.
+pub struct ImageView<'a> {
+    /// `registry/repository:tag` as it was asked for, or the name of an archive. Hostile text.
+    pub reference: &'a str,
+    /// Its config.
+    pub config: &'a ImageConfig,
+    /// The layers that were read, lowest first.
+    pub layers: &'a [&'a LayerRecord],
+    /// Problems that are no single layer's: a layer that could not be read, a DiffID that is another.
+    pub problems: &'a [Problem],
+    /// What is visible where.
+    pub files: &'a dyn MergedFiles,
+    /// Visible entries that the image runs, or that what it runs reads.
+    pub runs: &'a HashSet<At>,
+}
+
+/// The merged view over an image's layers.
+pub trait MergedFiles {
+    /// The visible file that `path` (with or without a leading `/`) leads to through links, if there is one.
+    fn at(&self, path: &str) -> Option<At>;
+    /// Whether a running container cannot see the entry.
+    fn is_hidden(&self, at: At) -> bool;
+}
+
+impl<'a> ImageView<'a> {
+    /// The entry at a place.
+    #[must_use]
+    pub fn entry(&self, at: At) -> Option<&'a EntryRecord> {
+        self.layers.get(at.0)?.entries.get(at.1)
+    }
+}
