@@ -2,6 +2,7 @@
 
 mod crawl;
 mod image;
+mod origin;
 mod overlay;
 mod reach;
 mod read_ahead;
