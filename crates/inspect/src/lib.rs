@@ -27,7 +27,7 @@ mod utf16;
 mod view;
 mod wallet;
 
-pub use catalogue::{catalogue, header};
+pub use catalogue::{catalogue, header, measured};
 pub use inspector::Inspector;
 use model::FileKind;
 pub use pack::RulePack;
