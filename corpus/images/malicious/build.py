@@ -4,7 +4,7 @@
 Writes one OCI layout with a tag an image, `labels.tsv` (name, category, expected disposition, variant, description, full reference)
 and `skipped.tsv` (variants that make no sense, and why). See README.md for the rules that keep it harmless.
 
-    build.py --out FOLDER [--cache FOLDER] [--category NAME] [--reveal FOLDER]
+    build.py --out FOLDER [--cache FOLDER] [--category NAME] [--reveal FOLDER | --intel FOLDER]
 
 Needs gcc, binutils, openssl, ssh-keygen and apt lists (for busybox-static, the one real program in the images).
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from model import HERE, Reader
 from mutate import VARIANTS
+import intelligence
 
 specification = importlib.util.spec_from_file_location("images", HERE.parent / "build.py")
 images = importlib.util.module_from_spec(specification)
@@ -161,10 +162,16 @@ def main():
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/lazaret-corpus/malicious").expanduser())
     parser.add_argument("--category", action="append")
     parser.add_argument("--reveal", type=Path, help="write the decoded bodies into a folder to read them, and build nothing")
+    parser.add_argument("--intel", type=Path, help="write the threat intelligence that goes with the bodies, and build nothing")
     arguments = parser.parse_args()
-    if bool(arguments.out) == bool(arguments.reveal):
-        parser.error("either --out or --reveal")
+    if sum(map(bool, (arguments.out, arguments.reveal, arguments.intel))) != 1:
+        parser.error("one of --out, --reveal and --intel")
     arguments.cache.mkdir(parents=True, exist_ok=True)
+    if arguments.intel:
+        reader = Reader(arguments.cache)
+        collections.deque(reader.standins(), maxlen=0)
+        intelligence.write(arguments.intel, reader.intelligence)
+        return
     if arguments.reveal:
         for standin in Reader(arguments.cache).standins():
             for file in standin.files:
@@ -181,6 +188,8 @@ def main():
         for variant, change in VARIANTS.items():
             builder.add(standin, variant, change)
     builder.finish(arguments.out)
+    # Also beside the images, so that the two always belong together.
+    intelligence.write(arguments.out / "intel", builder.reader.intelligence)
     for category, count in bases.items():
         print(f"{category}: {count} stand-ins, {sum(row[1] == category for row in builder.labels)} images")
     print(f"{sum(bases.values())} stand-ins, {len(builder.labels)} images, {len(builder.skipped)} variants skipped")

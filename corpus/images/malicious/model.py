@@ -66,8 +66,9 @@ class Reader:
     def text(self, text):
         def value(match):
             kind, seed = match[1], match[2]
-            if kind.startswith("key-"):
-                return key(self.cache, kind[4:], seed)
+            if kind.startswith(("key-", "keyline-")):
+                made = key(self.cache, kind.split("-")[1], seed)
+                return made.replace("\n", "\\n") if kind.startswith("keyline") else made
             made = MAKERS[kind](seed)
             if kind in ("badurl", "baddomain", "badip", "young"):
                 self.intelligence.add((kind, made))

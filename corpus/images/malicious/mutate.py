@@ -25,6 +25,9 @@ NAMES = {
     "worm": "task", "escape": "leave", "scanner": "checker", "brute": "retry", "encrypt": "convert", "decrypt": "restore", "usage:": "call:", "peer2profit": "peerfit", "honeygain": "hgain",
     "flood": "serve", "flooding": "serving", "steal": "fetch", "loot": "parts", "inject": "header", "spread": "rollout", "grabber": "lister", "killer": "closer", "locker": "keeper",
     "locked": "stored", "bitcoin": "coins", "tor": "net", "vpn": "link", "proxy": "front", "proxyware": "frontend", "hack": "tune", "evil": "other", "stress": "check", "crack": "test",
+    "nmap": "netmap", "masscan": "fastmap", "hydra": "logins", "hashcat": "sums", "sqlmap": "dbmap", "nikto": "webtest", "linpeas": "review", "metasploit": "modules", "msf": "mod", "dirsearch": "paths",
+    "gobuster": "paths2", "slowloris": "slowhttp", "siegebench": "webbench", "openvpn": "netlink", "wireguard": "wirelink", "shadowsocks": "lightsocks", "v2ray": "v2core", "xray": "xcore", "frpc": "fpc", "chisel": "drill",
+    "ngrok": "edgelink", "cloudflared": "edged", "traffmonetizer": "tm", "earnapp": "eapp", "pawns": "pcli",
 }
 
 
