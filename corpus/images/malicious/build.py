@@ -126,6 +126,8 @@ class Builder:
             layers.append(self.layer(step))
             if all(isinstance(item, str) for item in step):
                 history.append(what("RUN /bin/sh -c rm -f " + " ".join("/" + item for item in step) + " # buildkit", False))
+            elif variant == "moved" and step is not steps[0]:
+                history.append(what(f"RUN /bin/sh -c cd / && mv {' '.join(item.path for item in step[:len(step) // 2])} # buildkit", False))
             else:
                 names = [item.path for item in step]
                 history.append(what(f"COPY {' '.join(name.rsplit('/', 1)[-1] for name in names)} /{os.path.commonpath(names) if len(names) > 1 else names[0]} # buildkit", False))
@@ -144,7 +146,7 @@ class Builder:
         # A neutral tag: the repository's own name and a number, never the category.
         number = hashlib.sha256(f"{standin.category}/{standin.name}/{variant}".encode()).hexdigest()[:6]
         plain = re.sub(r"[^a-z0-9._-]", "", result.repository.rsplit("/", 1)[-1].lower()) or "app"
-        tag, reference = f"{plain}.{number}", f"docker.io/{result.repository}:latest"
+        tag, reference = f"{plain}.{number}", f"docker.io/{result.repository}:{number}"
         entry = {"mediaType": MEDIA + "manifest.v1+json", **self.layout.add(json.dumps(manifest).encode()), "platform": {"os": "linux", "architecture": "amd64"}}
         entry["annotations"] = {"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": reference}
         self.entries.append(entry)

@@ -43,12 +43,12 @@ def main():
     for result in json.load(open(arguments.scan))["results"]:
         reference = result.get("image", {}).get("reference") or result.get("reference") or ""
         verdict = result.get("verdict") or {"disposition": "error", "reasons": [{"text": json.dumps(result.get("error"))}]}
-        # By full reference, by tag, or by repository when they were pushed to a registry.
+        # By full reference, by the layout's tag, or by the number that both end in (for a registry of another name).
         verdicts[reference] = verdicts[reference.rsplit(":", 1)[-1]] = verdict
     counts, variants, misses = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter), []
     for line in open(arguments.labels, encoding="utf-8"):
         name, category, expected, variant, description, reference = line.rstrip("\n").split("\t")
-        verdict = verdicts.get(name) or verdicts.get(reference) or {}
+        verdict = verdicts.get(name) or verdicts.get(reference) or verdicts.get(reference.rsplit(":", 1)[-1]) or {}
         what = outcome(category, expected, variant, verdict)
         counts[category][what] += 1
         variants[variant]["found" if what == "found" else "lost"] += 1

@@ -10,7 +10,7 @@ from model import SCRIPTS, File
 
 INNOCENT = {
     "elf": ["usr/lib/systemd/systemd-timedated", "usr/libexec/health-agent", "usr/local/bin/node_worker", "usr/sbin/rsyslogd", "opt/app/bin/server", "usr/lib/postfix/smtpd"],
-    "sh": ["usr/local/bin/wait-for-it.sh", "opt/app/start.sh", "docker-entrypoint.d/20-tune.sh", "usr/local/bin/healthcheck.sh", "etc/profile.d/locale.sh"],
+    "sh": ["usr/local/bin/wait-for-it.sh", "opt/app/start.sh", "docker-entrypoint.d/20-tune.sh", "usr/local/bin/healthcheck.sh", "srv/app/bin/run.sh"],
     "py": ["opt/app/manage.py", "srv/web/wsgi.py", "usr/src/app/tasks.py"], "perl": ["usr/share/app/stats.pl", "opt/app/bin/rotate.pl"],
     "php": ["var/www/html/inc/session.php", "app/public/assets.php"], "js": ["usr/src/app/server.js", "opt/app/lib/index.js"],
     "text": ["etc/app/settings.json", "opt/app/share/data.bin", "var/lib/app/cache.db", "etc/default/app", "srv/app/notes.txt"],
@@ -18,7 +18,7 @@ INNOCENT = {
 # Names of tools, authors and campaigns that a lazy rule looks for; hosts and formats stay.
 NAMES = {
     "xmrig": "svcmon", "xmr-stak": "net-stat", "cpuminer": "cpu-stats", "minerd": "statsd", "ethminer": "gfxcheck", "t-rex": "q-lib", "nbminer": "nbstats", "lolminer": "gfxstat",
-    "teamtnt": "webteam", "kinsing": "rsyncer", "mirai": "hello", "gafgyt": "update", "bashlite": "liblite", "tsunami": "stream", "xorddos": "sysdata", "watchdog": "webstats",
+    "teamtnt": "webteam", "kinsing": "rsyncer", "mirai": "hello", "gafgyt": "update", "gayfgt": "update", "kaiten": "stream", "bashlite": "liblite", "tsunami": "stream", "xorddos": "sysdata", "watchdog": "webstats",
     "8220": "9001", "diicot": "group1", "p2pinfect": "p2pcache", "commando": "builder", "scarleteel": "cloudsync", "cryptominer": "calculator", "miner": "worker", "mining": "working",
     "botnet": "cluster", "payload": "content", "backdoor": "session", "rootkit": "toolkit", "ransom": "rescue", "attack": "action", "flooder": "sender", "exploit": "example",
     "webshell": "webtool", "reverse shell": "remote help", "victim": "client", "stealer": "reader", "infect": "update", "wiper": "sweep", "malware": "software", "hacked": "changed",
@@ -36,8 +36,8 @@ def edited_text(text, edits):
         def one(match):
             found = match[0]
             return new.upper() if found.isupper() else new.capitalize() if found[0].isupper() else new
-        # A host name, a path of a URL and an import are facts of the threat, not its banner.
-        return re.sub(r"(?<![\w.@/#<-])" + re.escape(old) + r"(?![\w.-]*\.(?:com|org|net|io|me|pro|eu|cash|stream|cc|top|h)\b)(?!\.h)", one, text, flags=re.I)
+        # A host name, a path, a method of a protocol, an option and an identifier are facts of the threat, not its banner.
+        return re.sub(r"(?<![\w.@/#<-])" + re.escape(old) + r"(?=s?\b|ed\b|er\b|ing\b)(?!\.\w)", one, text, flags=re.I)
 
     for old, new in edits:
         text = text.replace(old, new)
