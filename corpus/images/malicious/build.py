@@ -131,13 +131,13 @@ class Builder:
             else:
                 names = [item.path for item in step]
                 history.append(what(f"COPY {' '.join(name.rsplit('/', 1)[-1] for name in names)} /{os.path.commonpath(names) if len(names) > 1 else names[0]} # buildkit", False))
-        config = {"Env": [images.PATH, *variables, *result.env], "Cmd": result.cmd or (None if result.entrypoint else start)}
-        for field, value in (("Entrypoint", result.entrypoint), ("Labels", result.labels), ("Healthcheck", result.healthcheck and {"Test": result.healthcheck, "Interval": 30000000000}), ("OnBuild", result.onbuild)):
+        config = {"Env": [images.PATH, *variables, *result.env]}
+        for field, value in (("Cmd", result.cmd or (None if result.entrypoint else start)), ("Entrypoint", result.entrypoint), ("Labels", result.labels), ("Healthcheck", result.healthcheck and {"Test": result.healthcheck, "Interval": 30000000000}), ("OnBuild", result.onbuild)):
             if value:
                 config[field] = value
         if result.entrypoint:
             history.append(what("ENTRYPOINT " + json.dumps(result.entrypoint)))
-        if config["Cmd"]:
+        if "Cmd" in config:
             history.append(what("CMD " + json.dumps(config["Cmd"])))
         body = {"created": CREATED, "architecture": "amd64", "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [diff for _, diff in layers]}, "history": history}
         manifest = {

@@ -74,6 +74,7 @@ class Reader:
                 self.intelligence.add((kind, made))
             return made
 
+        text = re.sub(r"<<stored\|([\w+/=]+)>>", lambda m: base64.b64decode(m[1]).decode(), text)
         text = re.sub(r"\{\{([a-z0-9-]+):([\w.-]+)\}\}", value, text)
         # Nested: encoded forms of what was just made.
         code = {"b64": lambda s: base64.b64encode(s.encode()).decode(), "hex": lambda s: s.encode().hex(), "rot": lambda s: s[::-1],
