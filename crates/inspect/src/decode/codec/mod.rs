@@ -1,0 +1,5 @@
+//! The encodings themselves: pure functions that decoders share.
+
+pub(super) mod base64;
+pub(super) mod escapes;
+pub(super) mod hex;
