@@ -14,9 +14,18 @@
 //! - It gives one step, or a chain that cannot be taken apart. What a stage holds in turn is decoded by whoever knows it.
 
 // Add a decoder: its module here …
+mod appended;
 mod armour;
+mod calls;
+mod char_codes;
 mod codec;
 mod escapes;
+mod inflate;
+mod literals;
+mod marshal;
+mod shell;
+mod shell_pipe;
+mod shell_words;
 mod worth;
 
 use std::{
@@ -34,7 +43,16 @@ use crate::{
 };
 
 /// … and its entry here, in the order they are asked: the first to give some bytes names them.
-pub(crate) const ALL: &[&Decoder] = &[&armour::DECODER, &escapes::DECODER];
+pub(crate) const ALL: &[&Decoder] = &[
+    &appended::DECODER,
+    &inflate::DECODER,
+    &armour::DECODER,
+    &escapes::DECODER,
+    &char_codes::DECODER,
+    &calls::DECODER,
+    &shell::SCRIPT,
+    &shell::LINES,
+];
 
 /// Stages within stages.
 pub const DEPTH_MAX: u32 = 6;

@@ -1,5 +1,8 @@
 //! Tells what is worth looking at from what merely can be decoded.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use model::FileKind;
 
 use crate::kind::sniff;
@@ -37,6 +40,47 @@ pub(crate) fn is_marked(bytes: &[u8]) -> bool {
         FileKind::Empty => false,
         _ => layer::Compression::of(bytes).is_some(),
     }
+}
+
+/// Words of commands and code that fetch, run and hide: what a script is unfolded for.
+const COMMANDS: [&str; 30] = [
+    "curl",
+    "wget",
+    "http://",
+    "https://",
+    "ftp://",
+    "/bin/",
+    "bash",
+    "/dev/tcp",
+    "nc -",
+    "chmod",
+    "base64",
+    "eval",
+    "exec",
+    "system(",
+    "import ",
+    "require(",
+    "python",
+    "perl",
+    "nohup",
+    "crontab",
+    "authorized_keys",
+    "ld.so.preload",
+    "xmrig",
+    "stratum+",
+    "iptables",
+    "rm -rf",
+    "invoke-",
+    "iex",
+    "downloadstring",
+    "socket",
+];
+
+/// How many [`COMMANDS`] the text holds, each as often as it is there.
+pub(crate) fn commands(text: &[u8]) -> usize {
+    static WORDS: LazyLock<AhoCorasick> =
+        LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(COMMANDS).expect("few short words"));
+    WORDS.find_iter(text).count()
 }
 
 #[cfg(test)]

@@ -3,3 +3,4 @@
 pub(super) mod base64;
 pub(super) mod escapes;
 pub(super) mod hex;
+pub(super) mod others;
