@@ -3,11 +3,13 @@
 //! ```text
 //! bytes ─► kind ─► prefilter ─► route ─► detectors, each on its own ─► observations
 //!           │                     └────► rules (YARA), ours only where a literal of theirs is
+//!           │                     └────► decoders: what is encoded in it, and the same for every stage
 //!           └─ archive: `layer::expand`, and the same for every file inside
 //! ```
 
 mod catalogue;
 mod config;
+pub mod decode;
 pub mod detectors;
 mod engine;
 mod image;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use model::Digest;
 
-use crate::{Inspector, RuleError, RuleFile, detectors, engine::RuleSet, route::Router, rules};
+use crate::{Inspector, RuleError, RuleFile, decode, detectors, engine::RuleSet, route::Router, rules};
 
 /// Everything that decides what is looked for: detectors, our rules, the user's rules. Shared by all threads.
 pub struct RulePack {
@@ -28,7 +28,7 @@ impl RulePack {
         let id = id(&user_rules);
         let user = if user_rules.is_empty() { None } else { Some(RuleSet::compile(&user_rules)?) };
         drop(user_rules);
-        Ok(Self { id, router: Router::new(detectors::ALL, rules::own()), own: OnceLock::new(), user })
+        Ok(Self { id, router: Router::new(detectors::ALL, rules::own(), decode::ALL), own: OnceLock::new(), user })
     }
 
     /// 16 hex digits over the code of the detectors and the text of all rules. Same id, same questions.
