@@ -17,6 +17,8 @@
 mod armour;
 mod codec;
 mod escapes;
+mod frozen_python;
+mod upx;
 mod worth;
 
 use std::{
@@ -34,7 +36,7 @@ use crate::{
 };
 
 /// … and its entry here, in the order they are asked: the first to give some bytes names them.
-pub(crate) const ALL: &[&Decoder] = &[&armour::DECODER, &escapes::DECODER];
+pub(crate) const ALL: &[&Decoder] = &[&armour::DECODER, &escapes::DECODER, &frozen_python::DECODER, &upx::DECODER];
 
 /// Stages within stages.
 pub const DEPTH_MAX: u32 = 6;
