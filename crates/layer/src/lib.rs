@@ -2,6 +2,7 @@
 //!
 //! The only code of Lazaret that inflates bytes, and its only tar reader. Nothing is written to disk.
 
+mod block;
 mod compression;
 mod inflate;
 mod limits;
@@ -13,6 +14,7 @@ mod tar;
 
 use model::{Digest, EntryKind, Problem};
 
+pub use block::{BlockCode, unpack_block};
 pub use inflate::{Compression, InflateEnd, Inflated, inflate};
 pub use limits::{Limits, PLACE_CHARS_MAX};
 pub use nested::{NestedLimits, expand, is_archive};

@@ -20,12 +20,14 @@ mod calls;
 mod char_codes;
 mod codec;
 mod escapes;
+mod frozen_python;
 mod inflate;
 mod literals;
 mod marshal;
 mod shell;
 mod shell_pipe;
 mod shell_words;
+mod upx;
 mod worth;
 
 use std::{
@@ -52,6 +54,8 @@ pub(crate) const ALL: &[&Decoder] = &[
     &calls::DECODER,
     &shell::SCRIPT,
     &shell::LINES,
+    &frozen_python::DECODER,
+    &upx::DECODER,
 ];
 
 /// Stages within stages.
