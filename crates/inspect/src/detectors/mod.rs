@@ -30,15 +30,20 @@ mod init_persistence;
 mod ld_preload;
 mod miner_binary;
 mod miner_config;
+mod miner_script;
+mod miner_tuning;
 mod mining_pool;
 mod packed_script;
 mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
+mod proxyware;
 mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
+mod tunnel_config;
+mod tunnel_program;
 mod wallet;
 mod world_writable_suid;
 
@@ -57,15 +62,20 @@ pub(crate) const ALL: &[&Detector] = &[
     &ld_preload::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
+    &miner_script::DETECTOR,
+    &miner_tuning::DETECTOR,
     &mining_pool::DETECTOR,
     &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
+    &proxyware::DETECTOR,
     &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
+    &tunnel_config::DETECTOR,
+    &tunnel_program::DETECTOR,
     &wallet::DETECTOR,
     &world_writable_suid::DETECTOR,
 ];
