@@ -9,10 +9,12 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod bind_shell;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
 mod credential_file;
+mod credential_theft;
 mod cron_persistence;
 mod download_and_run;
 mod elf_facts;
@@ -30,18 +32,24 @@ mod packed_script;
 mod planted_ssh_key;
 mod private_key;
 mod private_key_file;
+mod ransomware;
 mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
 mod wallet;
+mod web_shell;
+mod wiper;
 mod world_writable_suid;
+mod worm;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &bind_shell::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
+    &credential_theft::DETECTOR,
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
@@ -57,12 +65,16 @@ pub(crate) const ALL: &[&Detector] = &[
     &planted_ssh_key::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
+    &ransomware::DETECTOR,
     &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
     &wallet::DETECTOR,
+    &web_shell::DETECTOR,
+    &wiper::DETECTOR,
     &world_writable_suid::DETECTOR,
+    &worm::DETECTOR,
 ];
 
 /// Detectors of image configs.
