@@ -22,6 +22,7 @@ mod route;
 mod rules;
 mod secret;
 mod shell;
+mod symbols;
 mod utf16;
 mod wallet;
 

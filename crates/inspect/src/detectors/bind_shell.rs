@@ -14,10 +14,12 @@ use model::{Category, Confidence, Maturity, Severity, Weight};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::shell::text;
+use crate::shell::{clues::is_script, text};
 
 /// Bytes looked at before and after a literal.
 const NEAR_BYTES: usize = 900;
+/// Longer scripts are test suites and collections.
+const SCRIPT_BYTES_MAX: usize = 128 << 10;
 /// Most places looked at in one file.
 const PLACES_MAX: usize = 256;
 
@@ -144,7 +146,15 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         }
     }
     // More are a cheat sheet or a generator.
-    if found.len() > 4 { Vec::new() } else { found }
+    if found.len() > 4 {
+        return Vec::new();
+    }
+    if !is_script(sample) || sample.bytes.len() > SCRIPT_BYTES_MAX {
+        for one in &mut found {
+            (one.weight, one.severity) = (Some(Weight::Sign), Some(Severity::Medium));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

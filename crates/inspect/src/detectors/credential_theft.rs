@@ -211,8 +211,12 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>) -> Option<Match> {
         (Destination::Unknown, 4..) => Weight::Sign,
         _ => return None,
     };
-    // A file that no interpreter reads as it is (a page, a list, a bundle) is weaker.
-    let weight = if is_script(sample) { weight } else { weight.min(Weight::Sign) };
+    // A file that no interpreter reads as it is (a list, a manifest) is weaker.
+    let weight = match weight {
+        weight if is_script(sample) => weight,
+        Weight::Proof => Weight::Sign,
+        _ => return None,
+    };
     let mut found = group.found(weight);
     if destination != Destination::Unknown {
         let to = model::text::shortened(&written, 60).into_owned();

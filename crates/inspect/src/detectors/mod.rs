@@ -24,12 +24,15 @@ mod hacking_tool;
 mod history_facts;
 mod indicators;
 mod init_persistence;
+mod kernel_rootkit;
 mod ld_preload;
+mod login_config;
 mod miner_binary;
 mod miner_config;
 mod mining_pool;
 mod packed_script;
 mod planted_ssh_key;
+mod preload_rootkit;
 mod private_key;
 mod private_key_file;
 mod ransomware;
@@ -57,12 +60,15 @@ pub(crate) const ALL: &[&Detector] = &[
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
     &init_persistence::DETECTOR,
+    &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
+    &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
     &mining_pool::DETECTOR,
     &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
+    &preload_rootkit::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
     &ransomware::DETECTOR,

@@ -231,13 +231,39 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
             }
         }
     }
-    // A page in something that is no text may be a polyglot, or a signature database.
-    if sample.kind == FileKind::Binary || sample.kind == FileKind::Archive {
-        for one in &mut found {
-            (one.weight, one.severity) = (Some(Weight::Sign), Some(Severity::Medium));
+    let runs = match text::language(sample.bytes) {
+        // Pages are read by a server for what they hold; a program that holds one, and says where to, plants it.
+        text::Language::Page => Some(Weight::Proof),
+        _ if sample.kind == FileKind::Script => Some(Weight::Proof),
+        _ if matches!(sample.bytes.trim_ascii_start().first(), Some(b'{' | b'[')) => None,
+        text::Language::None => Some(Weight::Sign),
+        _ => Some(Weight::Proof),
+    };
+    for one in &mut found {
+        let is_page = ["PHP", "JSP", "ASP"].iter().any(|page| one.summary.starts_with(page));
+        let is_own = !is_page || text::language(sample.bytes) == text::Language::Page || is_planted(sample, one.offset);
+        let weight = match runs {
+            Some(weight) if is_own => weight,
+            Some(Weight::Sign) if is_page => Weight::Sign,
+            _ => Weight::Fact,
+        };
+        let weight =
+            if matches!(sample.kind, FileKind::Binary | FileKind::Archive) { weight.min(Weight::Sign) } else { weight };
+        if weight != DETECTOR.about.weight {
+            one.weight = Some(weight);
+            one.severity = Some(if weight == Weight::Fact { Severity::Info } else { Severity::Medium });
         }
     }
     found
+}
+
+/// Whether the line at `offset` writes to a page's file.
+fn is_planted(sample: &Sample<'_>, offset: Option<usize>) -> bool {
+    let Some(offset) = offset else { return false };
+    let line = String::from_utf8_lossy(sample.around(offset, 200, NEAR_BYTES).1).into_owned();
+    let names = [".php", ".phtml", ".jsp", ".aspx", ".asp", ".inc"];
+    let writes = [">", "tee ", "open(", "write", "put_contents", "cp "];
+    names.iter().any(|name| line.contains(name)) && writes.iter().any(|way| line.contains(way))
 }
 
 /// Where the match begins, if what was set is what is run.
