@@ -25,6 +25,7 @@ mod route;
 mod rules;
 mod secret;
 mod shell;
+mod symbols;
 mod utf16;
 mod view;
 mod wallet;

@@ -13,10 +13,12 @@ use crate::{
 };
 
 // Add a detector: its module here …
+mod bind_shell;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
 mod credential_file;
+mod credential_theft;
 mod cron_persistence;
 mod download_and_run;
 mod elf_facts;
@@ -27,7 +29,9 @@ mod hacking_tool;
 mod history_facts;
 mod indicators;
 mod init_persistence;
+mod kernel_rootkit;
 mod ld_preload;
+mod login_config;
 mod miner_binary;
 mod miner_config;
 mod miner_script;
@@ -35,9 +39,11 @@ mod miner_tuning;
 mod mining_pool;
 mod packed_script;
 mod planted_ssh_key;
+mod preload_rootkit;
 mod private_key;
 mod private_key_file;
 mod proxyware;
+mod ransomware;
 mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
@@ -45,13 +51,18 @@ mod suspicious_account;
 mod tunnel_config;
 mod tunnel_program;
 mod wallet;
+mod web_shell;
+mod wiper;
 mod world_writable_suid;
+mod worm;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &bind_shell::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
+    &credential_theft::DETECTOR,
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
@@ -59,7 +70,9 @@ pub(crate) const ALL: &[&Detector] = &[
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
     &init_persistence::DETECTOR,
+    &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
+    &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
     &miner_script::DETECTOR,
@@ -67,9 +80,11 @@ pub(crate) const ALL: &[&Detector] = &[
     &mining_pool::DETECTOR,
     &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
+    &preload_rootkit::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
     &proxyware::DETECTOR,
+    &ransomware::DETECTOR,
     &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
@@ -77,7 +92,10 @@ pub(crate) const ALL: &[&Detector] = &[
     &tunnel_config::DETECTOR,
     &tunnel_program::DETECTOR,
     &wallet::DETECTOR,
+    &web_shell::DETECTOR,
+    &wiper::DETECTOR,
     &world_writable_suid::DETECTOR,
+    &worm::DETECTOR,
 ];
 
 /// Detectors of image configs.
