@@ -235,6 +235,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         problems: &of_image,
         files: &overlay,
         runs: &reached.entries,
+        installed: std::cell::OnceCell::new(),
     }));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);

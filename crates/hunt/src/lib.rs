@@ -3,6 +3,7 @@
 mod crawl;
 mod image;
 mod overlay;
+mod package_notes;
 mod reach;
 mod read_ahead;
 mod read_layer;
