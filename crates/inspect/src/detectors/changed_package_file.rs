@@ -6,7 +6,7 @@
 //! - Sees: an ELF file in `bin`, `sbin`, of PAM, NSS, SSH, sudo, systemd, the loader or libc, whose MD5 (dpkg), SHA-1 (apk)
 //!   or SHA-256 (pip) is not the package's; one of unknown digest that a later layer replaces; a script that stands where
 //!   the package had an ELF program, or has the name of one that is a program everywhere.
-//! - Misses: images whose author changed the database too (only an imported known-good set shows that), programs above 8
+//! - Misses: images whose author changed the database too (only an imported known-good set shows that), programs above 4
 //!   MiB changed in the layer that brought them, a program replaced by a link, databases of rpm.
 //! - False alarms: software built from source over its package, programs copied from another image over a packaged one.
 //!   Edited scripts and changed files of Python packages are facts; where more than a quarter of the programs differ (slim

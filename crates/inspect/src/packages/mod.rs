@@ -32,8 +32,8 @@ const FILES_MAX: usize = 500_000;
 const PACKAGES_MAX: usize = 100_000;
 /// Longest path kept.
 const PATH_BYTES_MAX: usize = 4_096;
-/// Largest program whose digests are computed.
-const PROGRAM_BYTES_MAX: usize = 8 << 20;
+/// Largest program whose digests are computed: of the 230 MB of programs in a layer of 3.4 GB, 150 are in 30 larger ones.
+const PROGRAM_BYTES_MAX: usize = 4 << 20;
 
 /// What kind of database a path is the place of.
 #[derive(Clone, Copy, PartialEq, Eq)]
