@@ -7,7 +7,7 @@
 //!   or SHA-256 (pip) is not the package's; one of unknown digest that a later layer replaces; a script that stands where
 //!   the package had an ELF program, or has the name of one that is a program everywhere.
 //! - Misses: images whose author changed the database too (only an imported known-good set shows that), programs above 4
-//!   MiB changed in the layer that brought them, a program replaced by a link, databases of rpm.
+//!   MiB changed in the layer that brought them, a program replaced by a link, rpm's databases of Berkeley DB and ndb.
 //! - False alarms: software built from source over its package, programs copied from another image over a packaged one.
 //!   Edited scripts and changed files of Python packages are facts; where more than a quarter of the programs differ (slim
 //!   images that strip them, databases of another image), all of it is one fact. Diversions and files that one of two

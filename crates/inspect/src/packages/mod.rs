@@ -9,7 +9,7 @@
 //! | `apk` | `lib/apk/db/installed` | SHA-1 |
 //! | `pip` | `*.dist-info/RECORD` | SHA-256 |
 //! | `npm` | `package-lock.json` | none of files |
-//! | `rpm` | `rpmdb.sqlite` is named, not read | |
+//! | `rpm` | `rpmdb.sqlite` (through `sqlite`); older databases are named, not read | SHA-256, MD5, SHA-1 |
 //! | `installed` | all of an image together: who owns a file, and is it as it was | |
 
 mod apk;
@@ -17,6 +17,8 @@ mod dpkg;
 mod installed;
 mod npm;
 mod pip;
+mod rpm;
+mod sqlite;
 
 pub use installed::{Content, Installed, Owned};
 use md5::{Digest as _, Md5};
@@ -110,11 +112,13 @@ pub fn database(path: &str, bytes: Option<&[u8]>) -> Option<PackageDatabase> {
         Format::DpkgDiversions => read.diversions = dpkg::diversions(bytes),
         Format::Apk => read.packages = apk::installed(bytes),
         Format::Pip => read.packages = pip::record(path, bytes),
-        Format::Npm => match npm::lock(bytes) {
-            Ok(packages) => read.packages = packages,
-            Err(reason) => read.unread = Some(reason),
-        },
-        Format::Rpm => read.unread = Some("databases of rpm are not read yet".to_owned()),
+        Format::Npm | Format::Rpm => {
+            let found = if format == Format::Npm { npm::lock(bytes) } else { rpm::database(bytes) };
+            match found {
+                Ok(packages) => read.packages = packages,
+                Err(reason) => read.unread = Some(reason),
+            }
+        }
     }
     Some(read)
 }
