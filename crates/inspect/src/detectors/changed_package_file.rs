@@ -4,7 +4,7 @@
 //! module. The package database beside it still says which content the distribution shipped.
 //!
 //! - Sees: an ELF file in `bin`, `sbin`, of PAM, NSS, SSH, sudo, systemd, the loader or libc, whose MD5 (dpkg), SHA-1 (apk)
-//!   or SHA-256 (pip) is not the package's; one of unknown digest that a later layer replaces; a script that stands where
+//!   or SHA-256 (rpm, pip) is not the package's; one of unknown digest that a later layer replaces; a script that stands where
 //!   the package had an ELF program, or has the name of one that is a program everywhere.
 //! - Misses: images whose author changed the database too (only an imported known-good set shows that), programs above 4
 //!   MiB changed in the layer that brought them, a program replaced by a link, rpm's databases of Berkeley DB and ndb.
@@ -92,12 +92,16 @@ fn inspect(image: &ImageView<'_>) -> Vec<(Spot, Match)> {
         let summary = format!("{} files of Python package {name} {version} are not as installed", files.len());
         found.push((Spot::File(*at), fact(summary)));
     }
-    for (layer, database) in installed.databases() {
-        if let Some(reason) = &database.unread {
-            let summary = format!("package database is not read: {reason}");
-            found.push((Spot::File((*layer, database.entry as usize)), fact(summary)));
-        }
-    }
+    // A lock file of npm says nothing of files.
+    let unread = installed.databases().iter().filter(|(_, database)| database.manager != PackageManager::Npm);
+    found.extend(
+        unread
+            .filter_map(|(layer, database)| {
+                let summary = format!("package database is not read: {}", database.unread.as_ref()?);
+                Some((Spot::File((*layer, database.entry as usize)), fact(summary)))
+            })
+            .take(FACTS_MAX),
+    );
     found
 }
 

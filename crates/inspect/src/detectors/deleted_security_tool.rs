@@ -57,9 +57,9 @@ fn inspect(image: &ImageView<'_>) -> Vec<(Spot, Match)> {
             let path = merged(&entry.path);
             let is_program = path.starts_with("bin/") || path.starts_with("sbin/") || path.contains("/bin/");
             if is_program
-                && image.files.at(&entry.path).is_none()
                 && let Some((_, package)) = image.packages().owner(path)
                 && TOOLS.contains(&package.name.as_str())
+                && image.files.at(&entry.path).is_none()
             {
                 deleted.entry((number, &package.name)).or_default().push(&entry.path);
             }

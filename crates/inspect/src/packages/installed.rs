@@ -1,6 +1,6 @@
 //! All package databases of an image together: who owns a file, and whether it is as it was installed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::{
     Diversion, EntryDigests, FileDigest, FileKind, LayerRecord, ListedPath, PackageDatabase, PackageFacts,
@@ -56,24 +56,8 @@ pub enum Content {
 }
 
 impl<'a> Installed<'a> {
-    /// Takes the databases that are visible. Where all of a manager's were deleted, the deleted ones still tell.
     pub(crate) fn new(layers: &'a [&'a LayerRecord], files: &dyn MergedFiles) -> Self {
-        let all = || {
-            layers
-                .iter()
-                .enumerate()
-                .flat_map(|(number, layer)| layer.packages.databases.iter().map(move |database| (number, database)))
-        };
-        let is_visible =
-            |number: usize, database: &PackageDatabase| !files.is_hidden((number, database.entry as usize));
-        let standing: HashSet<PackageManager> = all()
-            .filter(|(number, database)| is_visible(*number, database) && !database.packages.is_empty())
-            .map(|(_, database)| database.manager)
-            .collect();
-        let databases: Vec<_> = all()
-            .filter(|(number, database)| !standing.contains(&database.manager) || is_visible(*number, database))
-            .collect();
-
+        let databases = standing(layers, files);
         let diversions: HashMap<&str, &Diversion> = databases
             .iter()
             .flat_map(|(_, database)| &database.diversions)
@@ -185,6 +169,43 @@ impl<'a> Installed<'a> {
     pub fn kind(&self, at: At) -> Option<FileKind> {
         Some(digests_of(self.layers.get(at.0)?, at.1)?.kind)
     }
+}
+
+/// The databases that tell what is installed: those that are visible, and deleted ones of packages that are still there.
+///
+/// Whoever deletes a package's checksums and leaves it in dpkg's `status`, or deletes all databases of a manager, has not
+/// removed the package.
+fn standing<'a>(layers: &'a [&'a LayerRecord], files: &dyn MergedFiles) -> Vec<(usize, &'a PackageDatabase)> {
+    let mut topmost: BTreeMap<&str, (usize, &PackageDatabase)> = BTreeMap::new();
+    for (number, layer) in layers.iter().enumerate() {
+        for database in &layer.packages.databases {
+            if let Some(entry) = layer.entries.get(database.entry as usize) {
+                topmost.insert(&entry.path, (number, database));
+            }
+        }
+    }
+    let is_visible =
+        |(number, database): (usize, &PackageDatabase)| !files.is_hidden((number, database.entry as usize));
+    let visible: Vec<_> = topmost.values().copied().filter(|at| is_visible(*at)).collect();
+    let managers: HashSet<PackageManager> = visible
+        .iter()
+        .filter(|(_, database)| !database.packages.is_empty())
+        .map(|(_, database)| database.manager)
+        .collect();
+    let status: HashSet<&str> = visible
+        .iter()
+        .filter(|(_, database)| database.manager == PackageManager::Dpkg)
+        .flat_map(|(_, database)| &database.packages)
+        .filter(|package| package.files.is_empty() && !package.version.is_empty())
+        .map(|package| package.name.as_str())
+        .collect();
+    let stands = |(number, database): &(usize, &PackageDatabase)| {
+        let in_status = |package: &PackageFacts| status.contains(package.name.as_str());
+        is_visible((*number, database))
+            || !managers.contains(&database.manager)
+            || (database.manager == PackageManager::Dpkg && database.packages.iter().any(in_status))
+    };
+    topmost.into_values().filter(stands).collect()
 }
 
 fn digests_of(layer: &LayerRecord, entry: usize) -> Option<&EntryDigests> {

@@ -19,6 +19,7 @@ const EPOCH: u32 = 1003;
 const FILE_STATES: u32 = 1029;
 const FILE_DIGESTS: u32 = 1035;
 const FILE_FLAGS: u32 = 1037;
+const VERIFY_FLAGS: u32 = 1045;
 const FOLDER_NUMBERS: u32 = 1116;
 const FILE_NAMES: u32 = 1117;
 const FOLDERS: u32 = 1118;
@@ -26,6 +27,8 @@ const DIGEST_ALGORITHM: u32 = 5011;
 
 /// `RPMFILE_CONFIG` and `RPMFILE_GHOST`: files that are meant to change.
 const CHANGING: u32 = 1 | 1 << 6;
+/// `RPMVERIFY_FILEDIGEST`: unset where a package says that `rpm --verify` should not look at the content.
+const VERIFIES_DIGEST: u32 = 1;
 /// More entries than any header has: there are a few hundred tags.
 const ENTRIES_MAX: usize = 4_096;
 
@@ -94,10 +97,12 @@ impl<'a> Header<'a> {
         let states = states.get(..states_count).unwrap_or_default();
         let mut digests = self.texts(FILE_DIGESTS);
         let mut flags = self.numbers(FILE_FLAGS);
+        let mut verify = self.numbers(VERIFY_FLAGS);
         let names = self.texts(FILE_NAMES).zip(self.numbers(FOLDER_NUMBERS)).take(files_max);
         for (index, (name, folder)) in names.enumerate() {
             let digest = digests.next().and_then(|digest| read_digest(algorithm, digest));
-            let changes = flags.next().is_some_and(|flags| flags & CHANGING != 0);
+            let changes = flags.next().is_some_and(|flags| flags & CHANGING != 0)
+                | verify.next().is_some_and(|flags| flags & VERIFIES_DIGEST == 0);
             // Zero is "installed"; the others are replaced by another package, left out, or on a network drive.
             let stands = states.get(index).is_none_or(|state| *state == 0);
             let Some(folder) = usize::try_from(folder).ok().and_then(|folder| folders.get(folder)) else { continue };
@@ -142,7 +147,7 @@ mod tests {
         let mut entries = Vec::new();
         let mut data: Vec<u8> = Vec::new();
         for (tag, kind, value, count) in tags {
-            while *kind == 4 && data.len() % 4 != 0 {
+            while *kind == 4 && !data.len().is_multiple_of(4) {
                 data.push(0);
             }
             let offset = u32::try_from(data.len()).expect("short");
