@@ -140,10 +140,27 @@ class Builder:
             deb = self.deb(folder, name, version)
             stanzas.append(run("dpkg-deb", "-f", str(deb), text=True).strip() + "\nStatus: install ok installed\n")
             with tarfile.open(fileobj=io.BytesIO(run("dpkg-deb", "--fsys-tarfile", str(deb)))) as tar:
+                paths = []
                 for member in tar:
+                    paths.append("/" + member.name.removeprefix("./").strip("/"))
                     layer.put(member, tar.extractfile(member) if member.isreg() else None)
+            self.database(layer, deb, stanzas[-1], paths)
         layer.file("var/lib/dpkg/status", "\n".join(stanzas).encode())
         return layer.bytes()
+
+    @staticmethod
+    def database(layer, deb, stanza, paths):
+        """What dpkg notes of a package it has unpacked, as far as the package brings it."""
+        field = dict(re.findall(r"^(Package|Architecture|Multi-Arch): (\S+)", stanza, re.M))
+        suffix = f":{field['Architecture']}" if field.get("Multi-Arch") == "same" else ""
+        info = f"var/lib/dpkg/info/{field['Package']}{suffix}"
+        with tarfile.open(fileobj=io.BytesIO(run("dpkg-deb", "--ctrl-tarfile", str(deb)))) as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if name in ("md5sums", "conffiles"):
+                    layer.file(f"{info}.{name}", tar.extractfile(member).read())
+        paths[:1] = ["/."]
+        layer.file(f"{info}.list", "".join(path + "\n" for path in paths).encode())
 
     @staticmethod
     def deb(folder, name, version):
@@ -198,6 +215,8 @@ class Builder:
     def layer(self, step):
         """One step as a compressed layer, from the cache if it was made before."""
         text = json.dumps(step, sort_keys=True)
+        if "debian" in step:
+            text += " with dpkg's lists"
         for file in step.get("files", []):
             if "standin" in file and self.standins:
                 text += hashlib.sha256((self.standins / file["standin"]).read_bytes()).hexdigest()

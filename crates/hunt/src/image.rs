@@ -235,6 +235,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         problems: &of_image,
         files: &overlay,
         runs: &reached.entries,
+        installed: std::cell::OnceCell::new(),
     }));
     origin::trace(&mut findings, &parts.config, &records, &overlay, &reached);
     findings.sort_by(|a, b| order(a).cmp(&order(b)));

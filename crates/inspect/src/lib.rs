@@ -19,6 +19,7 @@ pub mod kind;
 mod mentions;
 mod observe;
 mod pack;
+pub mod packages;
 mod pool;
 pub mod prefilter;
 mod route;

@@ -14,12 +14,14 @@ use crate::{
 
 // Add a detector: its module here …
 mod bind_shell;
+mod changed_package_file;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
 mod credential_file;
 mod credential_theft;
 mod cron_persistence;
+mod deleted_security_tool;
 mod download_and_run;
 mod elf_facts;
 mod env_secret;
@@ -103,7 +105,8 @@ pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// Detectors of whole images.
-pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[&format_anomaly::DETECTOR];
+pub(crate) const ALL_IMAGE: &[&ImageDetector] =
+    &[&changed_package_file::DETECTOR, &deleted_security_tool::DETECTOR, &format_anomaly::DETECTOR];
 
 /// Every detector, in the order they are asked.
 #[must_use]
