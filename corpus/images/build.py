@@ -58,7 +58,10 @@ class Layout:
         entry["platform"] = {"os": "linux", "architecture": "amd64"}
         self.tags[name] = entry
         index = {"schemaVersion": 2, "mediaType": MEDIA + "index.v1+json", "manifests": list(self.tags.values())}
-        (self.folder / "index.json").write_text(json.dumps(index))
+        # All or nothing: somebody may be reading.
+        part = self.folder / "index.json.part"
+        part.write_text(json.dumps(index))
+        part.replace(self.folder / "index.json")
 
 
 class LayerTar:
