@@ -371,7 +371,9 @@ fn assemble(
     }
     problems.extend(std::mem::take(&mut gathered.problems).into_iter().map(|(number, problem)| {
         let path = &entries[number as usize].path;
-        let place = if problem.place.is_empty() { path.clone() } else { format!("{path}!{}", problem.place) };
+        // An archive that can be read in two ways is a file that can: `x.tar!` is not the layer's own entry `x.tar`.
+        let is_whole_file = problem.place.is_empty() && problem.kind != ProblemKind::Ambiguous;
+        let place = if is_whole_file { path.clone() } else { format!("{path}!{}", problem.place) };
         Problem { place, ..problem }
     }));
     let mut limit = |detail, unseen_bytes| {
