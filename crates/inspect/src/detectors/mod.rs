@@ -9,6 +9,7 @@ use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Ma
 use crate::Place;
 
 // Add a detector: its module here …
+mod attack_targets;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
@@ -44,6 +45,7 @@ mod world_writable_suid;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &attack_targets::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
