@@ -20,6 +20,10 @@ use crate::shell::{Host, text};
 
 /// Most bytes of a file that are read.
 const SCRIPT_BYTES_MAX: usize = 1 << 20;
+/// The same where nothing but an endless loop is a reason to look.
+const LOOP_BYTES_MAX: usize = 128 << 10;
+/// How many of the literals, from the first on, name tools and not loops.
+const TOOLS: usize = 17;
 /// So many hosts are a list of targets and not a project's own pages.
 const TARGETS_MIN: usize = 5;
 /// So many hosts, four fifths of them under one country's domain, are a campaign.
@@ -125,11 +129,13 @@ fn all(patterns: &[&str]) -> Vec<Regex> {
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let Some(first) = sample.hits.first() else { return Vec::new() };
-    if text::is_program(sample)
-        || sample.bytes.len() > SCRIPT_BYTES_MAX
-        || !text::stands_in_text(sample, first.offset)
-        || sample.hits.iter().take(64).all(|hit| text::is_document(sample, hit.offset))
-    {
+    let names_tool = sample.hits.iter().any(|hit| hit.literal < TOOLS);
+    let bytes_max = if names_tool { SCRIPT_BYTES_MAX } else { LOOP_BYTES_MAX };
+    if text::is_program(sample) || sample.bytes.len() > bytes_max || !text::stands_in_text(sample, first.offset) {
+        return Vec::new();
+    }
+    // An endless loop is in every other script: whatever is cheap comes first.
+    if !names_tool && sample.bytes.iter().filter(|byte| **byte == b'.').count() < 2 * TARGETS_MIN {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(sample.bytes);
@@ -145,7 +151,10 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     }
     let loads = LOADS.is_match(&text);
     let endless = ENDLESS.is_match(&text);
-    if !loads && !(endless && REQUESTS.is_match(&text) && MANY_AT_ONCE.is_match(&text)) {
+    if !(loads || endless && REQUESTS.is_match(&text) && MANY_AT_ONCE.is_match(&text)) {
+        return Vec::new();
+    }
+    if sample.hits.iter().take(8).all(|hit| text::is_document(sample, hit.offset)) {
         return Vec::new();
     }
     let hostile = HOSTILE.find_iter(&text).take(3).count();
