@@ -234,7 +234,10 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let groups = [computes, talks, takes_jobs, tells, tunes].into_iter().filter(|group| *group).count();
     let works = computes || (names_one && messages.len() >= 3);
     let said = messages.len() + tuning.len() + fields.len();
-    let weight = if works && talks && messages.len() >= 2 && said >= 4 || works && takes_jobs && groups >= 4 {
+    let weight = if works && talks && messages.len() >= 2 && said >= 4 || works && takes_jobs && groups >= 4
+        // Bitcoin's and Litecoin's miners hash what everybody hashes: the trade is in what they say.
+        || dialogue.len() >= 4 && messages.len() >= 5 && fields.len() >= 2
+    {
         None
     } else if names_one && talks && messages.len() >= 2 || dialogue.len() >= 3 && tells || works && takes_jobs && tunes
     {

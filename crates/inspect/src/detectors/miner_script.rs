@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use model::{Category, Confidence, Maturity, Severity, Weight};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{About, Detector, Match, Sample, Scope};
+use super::{About, Detector, Match, Sample, Scope, miner_config};
 use crate::shell::text;
 
 /// Most bytes of a file that are read: a script that mines is no longer.
@@ -122,6 +122,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         || text::is_document(sample, first.offset)
             && sample.hits.iter().all(|hit| text::is_document(sample, hit.offset))
     {
+        return Vec::new();
+    }
+    if miner_config::is_c_source(&String::from_utf8_lossy(sample.around(first.offset, 3000, 3000).1)) {
         return Vec::new();
     }
     let (job, hashes) = (count(&JOB), count(&HASHES));

@@ -13,6 +13,7 @@ use crate::{
 };
 
 // Add a detector: its module here …
+mod attack_targets;
 mod bind_shell;
 mod changed_package_file;
 mod cloud_key;
@@ -60,6 +61,7 @@ mod worm;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &attack_targets::DETECTOR,
     &bind_shell::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,

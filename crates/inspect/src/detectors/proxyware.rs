@@ -258,7 +258,7 @@ fn program(sample: &Sample<'_>, services: &[&str]) -> Vec<Match> {
     let weight = match (services.len(), earned, account, proxied) {
         (1.., 1.., 2.., 2..) => None,
         (0, 2.., 3.., 2..) if has_terms => None,
-        (1.., _, 2.., 1..) => Some(Weight::Sign),
+        (1.., 1.., 1.., 1..) => Some(Weight::Sign),
         _ => return Vec::new(),
     };
     let mut hosts = Vec::new();
