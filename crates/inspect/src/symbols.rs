@@ -21,12 +21,12 @@ pub(crate) struct Symbols<'a> {
 impl Symbols<'_> {
     /// Whether it offers a function of this name.
     pub(crate) fn defines(&self, name: &str) -> bool {
-        self.defined.iter().any(|defined| *defined == name.as_bytes())
+        self.defined.contains(&name.as_bytes())
     }
 
     /// Whether it takes a function of this name.
     pub(crate) fn imports(&self, name: &str) -> bool {
-        self.imported.iter().any(|imported| *imported == name.as_bytes())
+        self.imported.contains(&name.as_bytes())
     }
 
     /// How many of `names` it offers.

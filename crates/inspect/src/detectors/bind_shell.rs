@@ -10,7 +10,7 @@
 
 use std::sync::LazyLock;
 
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{About, Detector, Match, Sample, Scope};
@@ -75,7 +75,7 @@ static WAYS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         ),
         (
             "socat listens and executes a shell",
-            r"(?i)\bsocat\b[^\n]*\b(?:tcp[46]?|openssl|ssl|udp[46]?|sctp)-(?:l|listen):[^\n]*\b(?:exec|system):[\x22']?[^\n,'\x22]{0,30}\b(?:ba|da|z|k)?sh\b",
+            r"(?i)\bsocat\b[^\n]*\b(?:tcp[46]?|openssl|ssl|udp[46]?|sctp)-(?:l|listen):[^\n]*\b(?:exec|system):[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh(?:\s+-\w+)*(?:[\x22',\s]|$)",
         ),
         ("telnet server without login", r"\btelnetd\s[^\n;|]*-l\s*[\x22']?(?:/\S*/)?(?:ba|da|z|k)?sh\b"),
         (
@@ -149,8 +149,14 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     if found.len() > 4 {
         return Vec::new();
     }
-    if !is_script(sample) || sample.bytes.len() > SCRIPT_BYTES_MAX {
-        for one in &mut found {
+    let is_code = is_script(sample) && sample.bytes.len() <= SCRIPT_BYTES_MAX;
+    for one in &mut found {
+        // A command in source code may be an example; it is none where it is started.
+        let line = one.offset.map(|offset| sample.line(offset, 400).1).unwrap_or_default();
+        let starts = ["system", "exec", "popen", "Popen", "subprocess", "spawn", "shell"];
+        let is_command = ["netcat", "socat", "telnet"].iter().any(|tool| one.summary.starts_with(tool));
+        let is_started = starts.iter().any(|start| memchr::memmem::find(line, start.as_bytes()).is_some());
+        if !is_code || is_command && sample.kind != FileKind::Script && !is_started {
             (one.weight, one.severity) = (Some(Weight::Sign), Some(Severity::Medium));
         }
     }

@@ -6,7 +6,7 @@
 //! - Sees: `sshd_config` (and its folder): empty passwords allowed, keys or commands taken from temporary, hidden or program
 //!   folders, a subsystem or forced command that is a shell; `pam.d`: `pam_permit` that suffices where passwords are asked,
 //!   `pam_exec` with the password, modules outside the library folders; `nsswitch.conf`: unknown sources of accounts.
-//! - Misses: changed modules under their own names (package verification and `login-logger` see some).
+//! - Misses: changed modules under their own names (comparing with the package database sees those).
 //! - False alarms: development images that allow empty passwords; sites with their own NSS module (a sign).
 //! - Source: sshd_config(5), pam.conf(5), pam_permit(8), pam_exec(8), nsswitch.conf(5); ATT&CK T1556.003, T1098.004, T1556.
 

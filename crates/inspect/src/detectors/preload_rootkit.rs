@@ -103,7 +103,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     }
     let lists = symbols.defines("readdir") || symbols.defines("readdir64");
     let (hides, doors) = (symbols.count_defined(HIDING), symbols.count_defined(DOORS));
-    if HONEST.iter().any(|name| symbols.defines(name)) || !(lists || doors > 0) {
+    let is_sanitizer =
+        symbols.defined.iter().any(|name| name.starts_with(b"__sanitizer_") || name.starts_with(b"__interceptor_"));
+    if is_sanitizer || HONEST.iter().any(|name| symbols.defines(name)) || !(lists || doors > 0) {
         return Vec::new();
     }
     let has = |text: &&&str| memmem::find(sample.bytes, text.as_bytes()).is_some();

@@ -13,7 +13,7 @@
 use std::sync::LazyLock;
 
 use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
-use regex::bytes::RegexSet;
+use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::shell::{
@@ -148,11 +148,12 @@ static TABLE: LazyLock<Clues<Role>> = LazyLock::new(|| Clues::new(CLUES));
 static WORDS: LazyLock<RegexSet> = LazyLock::new(|| {
     let patterns = [
         r"(?i)\b(?:all\s+(?:of\s+)?)?your\s+(?:\w+\s+){0,4}(?:files|data|databases?|documents|network|systems?|servers?|volumes?|backups|tables|machine|collections|disks?|repositories)\b[^.!\n]{0,80}\b(?:been|is|are|was|were|got)\s+(?:\w+\s+){0,2}(?:encrypt|lock|backed\s+up|stolen|taken|download|copied|moved|deleted|dropped|wiped|hacked)|\b(?:we|i)\s+(?:have\s+|'ve\s+)?(?:encrypted|locked|backed\s*up|downloaded|taken|stolen|exfiltrated)\s+(?:\w+\s+){0,3}(?:your|all)\b",
-        r"(?i)\b(?:send|pay|transfer|deposit|payment\s+of|price\s+(?:is|for)|ransom\s+(?:of|is|amount)|buy|purchase|cost)\b[^\n]{0,100}(?:\b(?:btc|bitcoins?|xmr|monero|eth(?:ereum)?|usdt|ltc|crypto(?:currency)?|decrypt(?:ion|or)|key)\b|[$\u{20ac}]\s?\d)|\b(?:btc|bitcoins?|monero|xmr|usdt)\b[^\n]{0,80}\b(?:address|wallet|to\s+(?:this|the\s+following|our))|\b(?:address|wallet)\b[^\n]{0,60}\b(?:bc1q|[13][1-9A-HJ-NP-Za-km-z]{25,34}\b|[48][1-9A-HJ-NP-Za-km-z]{94}|0x[0-9a-fA-F]{40})",
+        r"(?i)\b(?:send|pay|transfer|deposit|payment\s+of|price\s+(?:is|for)|ransom\s+(?:of|is|amount)|buy|purchase|cost)\b[^\n]{0,100}(?:\b(?:btc|bitcoins?|xmr|monero|eth(?:ereum)?|usdt|ltc|crypto(?:currency)?|decrypt(?:ion|or)|key)\b|\$\s?\d|\d\s?(?:USD|EUR)\b)|\b(?:btc|bitcoins?|monero|xmr|usdt)\b[^\n]{0,80}\b(?:address|wallet|to\s+(?:this|the\s+following|our))|\b(?:address|wallet)\b[^\n]{0,60}\b(?:bc1q|[13][1-9A-HJ-NP-Za-km-z]{25,34}\b|[48][1-9A-HJ-NP-Za-km-z]{94}|0x[0-9a-fA-F]{40})",
         r"(?i)[a-z2-7]{16,56}\.onion|[\w.+-]+@(?:proton(?:mail)?|tuta(?:nota)?|cock|onionmail|mail2tor|airmail|firemail|aol|keemail|msgsafe|cyberfear|dnmx|secmail)\.\w+|\btor\s+browser\b|\b(?:contact|e-?mail|write(?:\s+to)?)\s+(?:us|me|to)\b|\b(?:contact|e-?mail)\b[^\n]{0,40}[\w.+-]+@[\w-]+\.\w+|\b(?:session|tox|jabber|telegram|qtox)\s*(?:id)?\s*[:@]|\bbc1q[02-9ac-hj-np-z]{38,58}\b|\b[13][1-9A-HJ-NP-Za-km-z]{25,34}\b|\b[48][1-9A-HJ-NP-Za-km-z]{94}\b|\b0x[0-9a-fA-F]{40}\b",
         r"(?i)\b(?:within|in|after|before|have)\s+(?:\w+\s+)?(?:\d+|two|three|seven|ten)\s*(?:hours?|days?|h)\b|\b(?:will|would)\s+be\s+(?:\w+\s+){0,3}(?:leaked|published|sold|destroyed|deleted|lost|doubled|public|exposed)|\bdo\s+not\s+(?:try|attempt|rename|delete|modify|contact|shut)|\b(?:military|unbreakable|strong(?:est)?)[- ](?:grade\s+)?(?:encryption|algorithm)|\b(?:only\s+way|cannot|can\s+not|impossible|unable)\b[^\n]{0,60}\b(?:recover|decrypt|restore)|\bto\s+(?:recover|decrypt|restore|get\s+(?:them|it|your\s+\w+)?\s*back|unlock)\b|\bget\s+your\s+(?:files|data)\s+back",
     ];
-    RegexSet::new(patterns).expect("the patterns are constants, and a test runs them")
+    let built = RegexSetBuilder::new(patterns).unicode(false).build();
+    built.expect("the patterns are constants, and a test runs them")
 });
 
 /// The words of a note that were found.
@@ -282,7 +283,6 @@ fn program(sample: &Sample<'_>, note: Note) -> Option<Match> {
     ];
     let has = |marks: &[&[u8]]| marks.iter().any(|mark| memchr::memmem::find(sample.bytes, mark).is_some());
     let both = has(marks) && has(walks);
-    // Virus scanners and rule databases hold notes too, and many of them.
     let mut found = Match::new("program with a note that asks for ransom", note.offset);
     found.weight = Some(if both && note.presses && text::is_program(sample) { Weight::Proof } else { Weight::Sign });
     both.then_some(found)

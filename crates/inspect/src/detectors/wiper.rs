@@ -6,7 +6,7 @@
 //! - Sees: disks overwritten (`dd`, `shred`, redirection, Python, Perl) by name or one after another, the whole tree deleted or
 //!   shredded, boot sectors and partition tables destroyed, several top folders deleted, with a restart, crash or wiped log beside it; the
 //!   same steps in other people's containers, volumes and clusters.
-//! - Misses: programs (`wiper-program` sees some); deletion of one data folder.
+//! - Misses: compiled programs; deletion of one data folder.
 //! - False alarms: installers and erasure tools (they format afterwards or ask: quiet), last steps of an image build that empties the
 //!   system (a sign).
 //! - Source: dd(1), shred(1), rm(1) `--no-preserve-root`; ATT&CK T1485, T1561.001, T1561.002, T1529.
