@@ -21,7 +21,7 @@ pub mod taxonomy;
 pub mod text;
 
 pub use digest::{Digest, Hasher};
-pub use evidence::{Finding, Indicator, IndicatorKind, Inside, Location, Observation};
+pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
 pub use record::{EntryKind, EntryRecord, FileFacts, FileKind, LayerRecord, Problem, ProblemKind};
 pub use reference::{ImageReference, Locator, ReferenceError};

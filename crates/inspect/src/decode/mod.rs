@@ -27,6 +27,7 @@ mod shell;
 mod shell_pipe;
 mod shell_words;
 mod worth;
+mod xor;
 
 use std::{
     collections::HashSet,
@@ -52,6 +53,7 @@ pub(crate) const ALL: &[&Decoder] = &[
     &calls::DECODER,
     &shell::SCRIPT,
     &shell::LINES,
+    &xor::DECODER,
 ];
 
 /// Stages within stages.

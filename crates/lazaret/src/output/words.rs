@@ -1,6 +1,6 @@
 //! How figures and places are put into words, the same in the table and on pages.
 
-use model::{Disposition, Finding, ImageIdentity, Location, Severity, Weight, text::visible};
+use model::{Disposition, Finding, ImageIdentity, InsideLevel, Location, Severity, Weight, text::visible};
 
 /// `1.2 GB`: decimal units, as registries count.
 #[must_use]
@@ -65,7 +65,7 @@ pub const fn advice(disposition: Disposition) -> &'static str {
     }
 }
 
-/// Where a finding is, safe to show: `usr/bin/x › inner.txt at byte 12`.
+/// Where a finding is, safe to show: `usr/bin/x › inner.txt › base64 from byte 100 at byte 12`.
 #[must_use]
 pub fn place(finding: &Finding) -> String {
     let mut place = match &finding.location {
@@ -75,8 +75,18 @@ pub fn place(finding: &Finding) -> String {
         Location::Image => "the image as a whole".to_owned(),
     };
     if let Some(inside) = &finding.observation.inside {
-        place.push_str(" › ");
-        place.push_str(&visible(&inside.path));
+        let mut was_member = false;
+        for level in inside.levels() {
+            let is_member = matches!(level, InsideLevel::Member(_));
+            place.push_str(if was_member && is_member { "!" } else { " › " });
+            match level {
+                InsideLevel::Member(path) => place.push_str(&visible(path)),
+                InsideLevel::Decoded { how, offset } => {
+                    place.push_str(&format!("{} from byte {offset}", visible(how)));
+                }
+            }
+            was_member = is_member;
+        }
     }
     if let Some(offset) = finding.observation.offset {
         place.push_str(&format!(" at byte {offset}"));
@@ -97,8 +107,14 @@ pub fn circumstances(finding: &Finding, image: &ImageIdentity) -> Vec<String> {
             words.push("hidden by a later layer".to_owned());
         }
     }
-    if finding.observation.inside.is_some() {
-        words.push("inside an archive".to_owned());
+    if let Some(inside) = &finding.observation.inside {
+        let is_decoded = |level| matches!(level, InsideLevel::Decoded { .. });
+        if inside.levels().any(is_decoded) {
+            words.push("encoded".to_owned());
+        }
+        if !inside.levels().all(is_decoded) {
+            words.push("inside an archive".to_owned());
+        }
     }
     if finding.runs {
         words.push("the image runs it".to_owned());
