@@ -28,16 +28,20 @@ const IN_RUN: [bool; 256] = {
 
 fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let bytes = sample.bytes;
-    let in_run = |byte: &u8| IN_RUN[usize::from(*byte)];
+    let in_run = |byte: u8| IN_RUN[usize::from(byte)];
     let mut from = 0;
-    while let Some(window) = bytes.get(from..from + RUN_BYTES_MIN) {
+    while let Some(window) = bytes.get(from..).and_then(|rest| rest.first_chunk::<RUN_BYTES_MIN>()) {
         // No run that begins here or later reaches over the last byte that is in none.
-        if let Some(outside) = window.iter().rposition(|byte| !in_run(byte)) {
-            from += outside + 1;
+        let mut at = RUN_BYTES_MIN;
+        while at > 0 && in_run(window[at - 1]) {
+            at -= 1;
+        }
+        if at > 0 {
+            from += at;
             continue;
         }
         let rest = bytes.get(from + RUN_BYTES_MIN..).unwrap_or_default();
-        let end = from + RUN_BYTES_MIN + rest.iter().take_while(|byte| in_run(byte)).count();
+        let end = from + RUN_BYTES_MIN + rest.iter().take_while(|&&byte| in_run(byte)).count();
         let after = codec::hex::run(bytes, from, end, stages).or_else(|| codec::base64::run(bytes, from, end, stages));
         from = after.unwrap_or(end);
     }

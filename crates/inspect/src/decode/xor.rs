@@ -8,8 +8,9 @@
 //! - Misses: keys of several bytes; tables of words that are not listed here.
 //! - Source: the published source of Mirai, `table.c`, as described in many reports; elf(5).
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
+use aho_corasick::packed::Searcher;
 use model::FileKind;
 use object::{
     Endianness,
@@ -22,8 +23,8 @@ use crate::detectors::Sample;
 
 pub(super) const DECODER: Decoder = Decoder { id: "xor", kinds: &[FileKind::Elf], literals: &[], decode };
 
-/// Words that say something under a key. Each begins like one of [`ANCHORS`].
-const WORDS: [&[u8]; 10] = [
+/// Words that say something under a key.
+const WORDS: [&[u8]; 9] = [
     b"/bin/busybox",
     b"/bin/sh",
     b"http://",
@@ -31,26 +32,12 @@ const WORDS: [&[u8]; 10] = [
     b"/proc/self",
     b"/proc/net",
     b"/dev/watchdog",
-    b"/dev/misc",
     b"stratum+",
     b"User-Agent",
 ];
-/// The first four bytes of the words.
-const ANCHORS: [&[u8; 4]; 6] = [b"/bin", b"http", b"/pro", b"/dev", b"stra", b"User"];
-/// What neighbours in the anchors differ by.
-const DIFFERENCES: [[u8; 3]; ANCHORS.len()] = {
-    let mut differences = [[0; 3]; ANCHORS.len()];
-    let mut at = 0;
-    while at < ANCHORS.len() {
-        let [one, two, three, four] = *ANCHORS[at];
-        differences[at] = [one ^ two, two ^ three, three ^ four];
-        at += 1;
-    }
-    differences
-};
 
-/// Positions that are compared at once.
-const BLOCK: usize = 64;
+/// Bytes whose differences are taken at once: they stay in the cache.
+const BLOCK_BYTES: usize = 8 << 10;
 /// How much is given around a word that was found.
 const BEFORE_BYTES: usize = 4 << 10;
 const AFTER_BYTES: usize = 16 << 10;
@@ -79,35 +66,41 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     }
 }
 
-/// Hands every position where an anchor can be under some key to `visit`, ascending.
+/// Hands every position where a word can be under some key to `visit`, ascending.
 fn candidates(data: &[u8], mut visit: impl FnMut(usize)) {
+    static SEARCHER: LazyLock<Searcher> = LazyLock::new(|| {
+        let differences = WORDS.map(|word| word.array_windows::<2>().map(|[one, two]| one ^ two).collect::<Vec<u8>>());
+        Searcher::new(differences).expect("few short words")
+    });
+    let longest = WORDS.iter().map(|word| word.len()).max().unwrap_or(0);
+    let mut differences = Vec::with_capacity(BLOCK_BYTES + longest);
     let mut start = 0;
-    while let Some(block) = data.get(start..start + BLOCK + 3).and_then(|block| block.first_chunk::<{ BLOCK + 3 }>()) {
-        let mut differences = [0_u8; BLOCK + 2];
-        for (at, difference) in differences.iter_mut().enumerate() {
-            *difference = block[at] ^ block[at + 1];
-        }
-        let mut any = 0_u8;
-        for at in 0..BLOCK {
-            let mut is_here = 0_u8;
-            for [one, two, three] in DIFFERENCES {
-                is_here |= u8::from(differences[at] == one)
-                    & u8::from(differences[at + 1] == two)
-                    & u8::from(differences[at + 2] == three);
+    while let Some(rest) = data.get(start..).filter(|rest| !rest.is_empty()) {
+        let block = rest.get(..BLOCK_BYTES + longest).unwrap_or(rest);
+        differ(block, &mut differences);
+        let mut from = 0;
+        while let Some(found) = differences.get(from..).and_then(|rest| SEARCHER.find(rest)) {
+            let at = from + found.start();
+            if at < BLOCK_BYTES {
+                visit(start + at);
             }
-            any |= is_here;
+            from = at + 1;
         }
-        if any != 0 {
-            (start..start + BLOCK).filter(|&at| is_anchor(data, at)).for_each(&mut visit);
-        }
-        start += BLOCK;
+        start += BLOCK_BYTES;
     }
-    (start..data.len()).filter(|&at| is_anchor(data, at)).for_each(visit);
 }
 
-fn is_anchor(data: &[u8], at: usize) -> bool {
-    let Some(&[one, two, three, four]) = data.get(at..).and_then(|rest| rest.first_chunk::<4>()) else { return false };
-    DIFFERENCES.contains(&[one ^ two, two ^ three, three ^ four])
+/// What each byte of the block and the next differ by, eight at a time.
+fn differ(block: &[u8], differences: &mut Vec<u8>) {
+    differences.clear();
+    let next = block.get(1..).unwrap_or_default();
+    let ((left, left_rest), (right, right_rest)) = (block.as_chunks::<8>(), next.as_chunks::<8>());
+    for (one, two) in left.iter().zip(right) {
+        differences.extend_from_slice(&(u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*two)).to_ne_bytes());
+    }
+    // Where the block is a multiple of eight, the last seven differences have no chunk on the right.
+    let tail = if left.len() == right.len() { left_rest } else { left.last().map_or(&[][..], |last| last) };
+    differences.extend(tail.iter().zip(right_rest).map(|(one, two)| one ^ two));
 }
 
 /// The key under which a word is at `at`; none if it is there in plain.
@@ -189,6 +182,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn differences_are_those_of_neighbours(block in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut differences = Vec::new();
+            differ(&block, &mut differences);
+            let plain: Vec<u8> = block.array_windows::<2>().map(|[one, two]| one ^ two).collect();
+            prop_assert_eq!(differences, plain);
+        }
+
         #[test]
         fn any_key_at_any_place_is_found(key in 1_u8.., before in 0_usize..200) {
             let made = run(&DECODER, &program(key, before));
