@@ -60,17 +60,44 @@ pub struct Observation {
     pub offset: Option<u64>,
     /// Values worth linking on.
     pub indicators: Vec<Indicator>,
-    /// Set when it was seen inside a nested archive.
+    /// Set when it was seen inside a nested archive, or in what was decoded.
     pub inside: Option<Inside>,
 }
 
-/// Where in a nested archive something was.
+/// Where in a nested archive, or in what was encoded in a file, something was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inside {
-    /// Path within the archive; deeper levels joined by `!`. Hostile text.
+    /// Path within the archive; deeper levels joined by `!`. What was decoded is called `HOW@OFFSET`: `base64@12!content` is a file
+    /// in what is encoded from byte 12 of the outer file on. Hostile text.
     pub path: String,
     /// SHA-256 of the innermost file.
     pub sha256: Digest,
+}
+
+impl Inside {
+    /// The levels of the path, outermost first.
+    pub fn levels(&self) -> impl Iterator<Item = InsideLevel<'_>> {
+        self.path.split('!').map(|level| match level.rsplit_once('@') {
+            Some((how, offset)) if offset.bytes().all(|byte| byte.is_ascii_digit()) && !how.contains(['/', '.']) => {
+                offset.parse().map_or(InsideLevel::Member(level), |offset| InsideLevel::Decoded { how, offset })
+            }
+            _ => InsideLevel::Member(level),
+        })
+    }
+}
+
+/// One level of [`Inside`]. A judgement by the name: a member of an archive can be called like a decoded piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsideLevel<'a> {
+    /// A member of an archive, by its path in it. Hostile text.
+    Member(&'a str),
+    /// What was decoded from `offset` of the level above on.
+    Decoded {
+        /// How: `base64`, `reverse+base64+zlib`. Hostile text.
+        how: &'a str,
+        /// In bytes.
+        offset: u64,
+    },
 }
 
 /// Where a finding is. A tool can go there without us.

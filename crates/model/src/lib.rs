@@ -23,7 +23,7 @@ pub mod taxonomy;
 pub mod text;
 
 pub use digest::{Digest, Hasher};
-pub use evidence::{Finding, Indicator, IndicatorKind, Inside, Location, Observation, Origin};
+pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation, Origin};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
 pub use packages::{
     Diversion, EntryDigests, FileDigest, LayerPackages, ListedPath, PackageDatabase, PackageFacts, PackageManager,

@@ -26,21 +26,45 @@ const IN_RUN: [bool; 256] = {
     in_run
 };
 
+/// Bytes that are judged at once. A run holds at least two such pieces of the file, whole and side by side.
+const PIECE: usize = 8;
+const _: () = assert!(RUN_BYTES_MIN >= 3 * PIECE - 1);
+
 fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let bytes = sample.bytes;
     let in_run = |byte: &u8| IN_RUN[usize::from(*byte)];
-    let mut from = 0;
-    while let Some(window) = bytes.get(from..from + RUN_BYTES_MIN) {
-        // No run that begins here or later reaches over the last byte that is in none.
-        if let Some(outside) = window.iter().rposition(|byte| !in_run(byte)) {
-            from += outside + 1;
+    let (pieces, _) = bytes.as_chunks::<PIECE>();
+    // Everything before `done` was decoded or is none.
+    let (mut at, mut done, mut was_whole) = (0, 0, false);
+    while let Some(piece) = pieces.get(at) {
+        let is_whole = may_be_in_run(*piece);
+        at += 1;
+        if !(is_whole && was_whole) {
+            was_whole = is_whole;
             continue;
         }
-        let rest = bytes.get(from + RUN_BYTES_MIN..).unwrap_or_default();
-        let end = from + RUN_BYTES_MIN + rest.iter().take_while(|byte| in_run(byte)).count();
-        let after = codec::hex::run(bytes, from, end, stages).or_else(|| codec::base64::run(bytes, from, end, stages));
-        from = after.unwrap_or(end);
+        let middle = (at - 1) * PIECE;
+        let left = bytes.get(done..middle).unwrap_or_default();
+        let start = middle - left.iter().rev().take_while(|byte| in_run(byte)).count();
+        let right = bytes.get(middle..).unwrap_or_default();
+        let end = middle + right.iter().take_while(|byte| in_run(byte)).count();
+        done = end;
+        if end - start >= RUN_BYTES_MIN {
+            let after =
+                codec::hex::run(bytes, start, end, stages).or_else(|| codec::base64::run(bytes, start, end, stages));
+            done = after.unwrap_or(end);
+        }
+        at = at.max(done / PIECE);
+        was_whole = is_whole && at == middle / PIECE + 1;
     }
+}
+
+/// Whether all bytes are between `+` and `z`: every byte of a run is, and blanks, quotes and brackets are not.
+fn may_be_in_run(piece: [u8; PIECE]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let piece = u64::from_ne_bytes(piece);
+    let (below, above) = (piece.wrapping_sub(EACH * b'+' as u64), piece.wrapping_add(EACH * (0x7f - b'z' as u64)));
+    (piece | below | above) & (EACH * 0x80) == 0
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
     literals::{Literal, literals},
     marshal, worth,
 };
-use crate::detectors::Sample;
+use crate::detectors::{Hit, Sample};
 
 /// One step of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,9 @@ const EFFORT_GRACE_BYTES: usize = 16 << 20;
 const KEYS_MAX: usize = 8;
 /// Longest key.
 const KEY_BYTES_MAX: usize = 64;
+/// Most places of a file where something is turned round that are looked at, and how much of the line to each side.
+const REVERSALS_MAX: usize = 256;
+const REVERSED_BYTES_MAX: usize = 8 << 10;
 /// Most bytes of a file that are read.
 const SOURCE_BYTES_MAX: usize = 8 << 20;
 /// The alphabet of base64 as JavaScript obfuscators have it, small letters first.
@@ -149,10 +152,11 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
             steps.push(step);
         }
     }
-    if steps.iter().all(|step| *step == Step::Join) {
-        return;
-    }
     let text = sample.bytes.get(..SOURCE_BYTES_MAX).unwrap_or(sample.bytes);
+    // Lists are joined and turned round everywhere: then a text that is, is near.
+    if steps.iter().all(|step| matches!(step, Step::Join | Step::Reverse)) {
+        return reversed(sample, stages);
+    }
     let found = literals(text, 1, steps.contains(&Step::Join));
     let is_swapped = found.iter().any(|literal| literal.bytes.starts_with(SWAPPED));
     let source = Source { keys: keys(text, &found), steps, is_swapped };
@@ -175,6 +179,25 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
         }
     }
     short_strings(&source, text, stages);
+}
+
+/// Literals that hold commands when they are turned round, near what turns something round.
+fn reversed(sample: &Sample<'_>, stages: &mut Stages<'_>) {
+    let is_reverse = |hit: &&Hit| NAMES.get(hit.literal).is_some_and(|(_, step)| *step == Step::Reverse);
+    let mut done = 0;
+    for hit in sample.hits.iter().filter(is_reverse).take(REVERSALS_MAX) {
+        let (start, line) = sample.line(hit.offset, REVERSED_BYTES_MAX);
+        if start < done {
+            continue;
+        }
+        done = start + line.len();
+        for literal in literals(line, LITERAL_BYTES_MIN, false) {
+            let turned: Vec<u8> = literal.bytes.iter().rev().copied().collect();
+            if worth::is_ascii_text(&turned) && worth::commands(&turned) > worth::commands(&literal.bytes) {
+                stages.keep("reverse", start + literal.offset, turned);
+            }
+        }
+    }
 }
 
 /// Keys that the file may XOR with: numbers behind `^`, and literals that something called `key` is set to.

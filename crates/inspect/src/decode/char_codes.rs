@@ -39,12 +39,25 @@ pub(super) const DECODER: Decoder = Decoder {
 const NUMBERS_MIN: usize = 8;
 /// Most bytes between two numbers: `).chr(`, `,String.fromCharCode(`.
 const GLUE_BYTES_MAX: usize = 28;
+/// How far from what makes characters of numbers the numbers are looked for.
+const NEAR_BYTES: usize = 32 << 10;
 /// Most different keys that are tried.
 const KEYS_MAX: usize = 8;
 
 fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
-    let bytes = sample.bytes;
-    let keys: Vec<u8> = xor_keys(bytes).into_iter().collect();
+    let mut done = 0;
+    for hit in sample.hits {
+        if hit.offset >= done {
+            let (start, near) = sample.around(hit.offset, NEAR_BYTES.min(hit.offset - done), NEAR_BYTES);
+            done = start + near.len();
+            lists(start, near, stages);
+        }
+    }
+}
+
+/// Gives the lists of a piece of the file that starts at `base`.
+fn lists(base: usize, bytes: &[u8], stages: &mut Stages<'_>) {
+    let mut keys = None;
     let mut at = 0;
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + found;
@@ -53,9 +66,12 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
         if list.len() < NUMBERS_MIN {
             continue;
         }
+        let keys: &BTreeSet<u8> = keys.get_or_insert_with(|| xor_keys(bytes));
         let keyed = keys.iter().map(|&key| list.iter().map(|byte| byte ^ key).collect::<Vec<u8>>());
-        if let Some(text) = std::iter::once(list.clone()).chain(keyed).find(|text| is_language(text)) {
-            stages.keep("char-codes", start, text);
+        if let Some(text) = std::iter::once(list.clone()).chain(keyed).find(|text| is_language(text))
+            && text.len() <= stages.room()
+        {
+            stages.keep("char-codes", base + start, text);
         }
     }
 }
@@ -122,7 +138,7 @@ pub(super) fn xor_keys(bytes: &[u8]) -> BTreeSet<u8> {
 fn is_language(text: &[u8]) -> bool {
     let letters = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     text.iter().all(|&byte| worth::is_plain(byte))
-        && letters * 2 > text.len()
+        && (letters * 2 > text.len() || worth::commands(text) > 0)
         && !text.array_windows::<2>().all(|[left, right]| left <= right)
 }
 

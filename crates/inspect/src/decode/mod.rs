@@ -29,6 +29,7 @@ mod shell_pipe;
 mod shell_words;
 mod upx;
 mod worth;
+mod xor;
 
 use std::{
     collections::HashSet,
@@ -56,6 +57,7 @@ pub(crate) const ALL: &[&Decoder] = &[
     &shell::LINES,
     &frozen_python::DECODER,
     &upx::DECODER,
+    &xor::DECODER,
 ];
 
 /// Stages within stages.
@@ -216,10 +218,15 @@ pub(crate) fn too_deep(unseen_bytes: usize) -> Problem {
 /// control bytes into.
 pub(crate) fn text_lines(bytes: &[u8]) -> Vec<u8> {
     let head = bytes.get(..1 << 20).unwrap_or(bytes);
-    let is_text = |line: &&[u8]| line.len() >= 4 && line.iter().all(|&byte| worth::is_plain(byte) || byte >= 0x80);
+    let is_text = |line: &[u8]| line.len() >= 4 && line.iter().all(|&byte| worth::is_plain(byte) || byte >= 0x80);
     let mut lines: Vec<u8> = Vec::new();
-    for line in head.split_inclusive(|&byte| byte == b'\n').filter(is_text) {
-        lines.extend_from_slice(line);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', head).map(|newline| newline + 1).chain([head.len()]) {
+        let line = head.get(start..end).unwrap_or_default();
+        if is_text(line) {
+            lines.extend_from_slice(line);
+        }
+        start = end;
     }
     lines
 }

@@ -65,8 +65,10 @@ impl<'a> Words<'a> {
                 self.word = self.out.len();
             }
             _ => {
-                self.push(byte);
-                self.at += 1;
+                let rest = self.text.get(self.at + 1..).unwrap_or_default();
+                let plain =
+                    rest.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || b"/-._,:%+@".contains(&byte));
+                self.verbatim(1 + plain.count());
             }
         }
     }
@@ -91,10 +93,7 @@ impl<'a> Words<'a> {
     fn comment(&mut self) {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        for &byte in rest.get(..length).unwrap_or_default() {
-            self.push(byte);
-        }
-        self.at += length;
+        self.verbatim(length);
     }
 
     fn backslash(&mut self) {
@@ -274,7 +273,8 @@ impl<'a> Words<'a> {
 
     fn verbatim(&mut self, length: usize) {
         let text = self.text.get(self.at..self.at + length).unwrap_or_default();
-        text.iter().for_each(|&byte| self.push(byte));
+        let room = self.out_max.saturating_sub(self.out.len());
+        self.out.extend_from_slice(text.get(..room).unwrap_or(text));
         self.at += length;
     }
 

@@ -1,7 +1,7 @@
 //! How figures and places are put into words, the same in the table and on pages.
 
 use model::{
-    Digest, Disposition, Finding, ImageIdentity, Location, Severity, Weight,
+    Digest, Disposition, Finding, ImageIdentity, InsideLevel, Location, Severity, Weight,
     text::{shortened, visible},
 };
 
@@ -71,7 +71,7 @@ pub const fn advice(disposition: Disposition) -> &'static str {
     }
 }
 
-/// Where a finding is, safe to show: `usr/bin/x › inner.txt at byte 12`.
+/// Where a finding is, safe to show: `usr/bin/x › inner.txt › base64 from byte 100 at byte 12`.
 #[must_use]
 pub fn place(finding: &Finding) -> String {
     let mut place = match &finding.location {
@@ -82,8 +82,18 @@ pub fn place(finding: &Finding) -> String {
         Location::Image => "the image as a whole".to_owned(),
     };
     if let Some(inside) = &finding.observation.inside {
-        place.push_str(" › ");
-        place.push_str(&visible(&inside.path));
+        let mut was_member = false;
+        for level in inside.levels() {
+            let is_member = matches!(level, InsideLevel::Member(_));
+            place.push_str(if was_member && is_member { "!" } else { " › " });
+            match level {
+                InsideLevel::Member(path) => place.push_str(&visible(path)),
+                InsideLevel::Decoded { how, offset } => {
+                    place.push_str(&format!("{} from byte {offset}", visible(how)));
+                }
+            }
+            was_member = is_member;
+        }
     }
     if let Some(offset) = finding.observation.offset {
         place.push_str(&format!(" at byte {offset}"));
@@ -111,8 +121,14 @@ pub fn circumstances(finding: &Finding, image: &ImageIdentity) -> Vec<String> {
             words.push(format!("added by `{}`", shortened(&visible(step), STEP_CHARS_MAX)));
         }
     }
-    if finding.observation.inside.is_some() {
-        words.push("inside an archive".to_owned());
+    if let Some(inside) = &finding.observation.inside {
+        let is_decoded = |level| matches!(level, InsideLevel::Decoded { .. });
+        if inside.levels().any(is_decoded) {
+            words.push("encoded".to_owned());
+        }
+        if !inside.levels().all(is_decoded) {
+            words.push("inside an archive".to_owned());
+        }
     }
     if finding.runs {
         let way = finding.origin.iter().flat_map(|origin| &origin.run_by).map(|step| visible(step));
