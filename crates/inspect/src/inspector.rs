@@ -14,7 +14,9 @@ use crate::{
     kind::sniff,
     mentions::mentions,
     observe::{self, observation},
+    prefilter::Hits,
     route::Routed,
+    secrets::user::Where,
     utf16,
 };
 
@@ -31,6 +33,10 @@ pub struct Inspector<'p> {
     routed: Routed,
     own: Option<RuleScanner<'p>>,
     user: Option<RuleScanner<'p>>,
+    /// For the user's rules for secrets.
+    hits: Hits,
+    /// The path inside an archive of what is looked at; empty for a text of a config.
+    inner: Option<String>,
 }
 
 /// How offsets in the bytes that are looked at become offsets in the file.
@@ -63,7 +69,7 @@ impl Answers {
 
 impl<'p> Inspector<'p> {
     pub(crate) fn new(pack: &'p RulePack) -> Self {
-        Self { pack, routed: Routed::default(), own: None, user: None }
+        Self { pack, routed: Routed::default(), own: None, user: None, hits: Hits::default(), inner: None }
     }
 
     /// Looks at a whole file's content, archives inside it included.
@@ -116,6 +122,14 @@ impl<'p> Inspector<'p> {
                 Err(_) => answers.observations.push(observe::failed(&detector.about)),
             }
         }
+        if self.pack.secrets.as_ref().is_some_and(|user| user.asks_paths()) {
+            let at = Where::AlsoAt(place.path);
+            self.secrets(head, place.kind, at, Offsets::PLAIN, &mut answers);
+            if place.kind == FileKind::Utf16 {
+                let offsets = Offsets { base: 0, scale: 2 };
+                self.secrets(&utf16::narrowed(head), FileKind::Text, at, offsets, &mut answers);
+            }
+        }
         bounded(&mut answers);
         answers.observations
     }
@@ -123,7 +137,9 @@ impl<'p> Inspector<'p> {
     /// One text of an image config.
     pub(crate) fn text(&mut self, text: &str) -> Answers {
         let mut answers = Answers::default();
+        self.inner = Some(String::new());
         self.pass(text.as_bytes(), FileKind::Text, Offsets::PLAIN, &mut answers);
+        self.inner = None;
         bounded(&mut answers);
         answers
     }
@@ -149,6 +165,7 @@ impl<'p> Inspector<'p> {
             let sample = Sample { bytes, kind, hits, place: None };
             ask(detector, &sample, offsets, answers);
         }
+        pack.without_disabled(&mut answers.observations);
         if self.routed.rules {
             apply(&mut self.own, || pack.own(), bytes, offsets, observe::own_rule, answers);
         }
@@ -158,6 +175,34 @@ impl<'p> Inspector<'p> {
         {
             apply(&mut self.user, || user, bytes, offsets, observe::user_rule, answers);
         }
+        if pack.secrets.is_some() {
+            let inner = self.inner.take();
+            let at = inner.as_deref().map_or(Where::AnyPlace, Where::At);
+            self.secrets(bytes, kind, at, offsets, answers);
+            self.inner = inner;
+        }
+    }
+
+    /// The user's rules for secrets.
+    fn secrets(&mut self, bytes: &[u8], kind: FileKind, at: Where<'_>, offsets: Offsets, answers: &mut Answers) {
+        let Some(user) = &self.pack.secrets else { return };
+        let hits = &mut self.hits;
+        match catch_unwind(AssertUnwindSafe(|| user.look(bytes, kind, at, hits))) {
+            Ok(answer) => {
+                if let Some(from) = answer.unseen_from {
+                    let unseen = bytes.len().saturating_sub(from) as u64;
+                    answers.problem(ProblemKind::FindingsLimit, "too many literals of the user's rules", unseen);
+                }
+                for mut seen in answer.observations {
+                    seen.offset = seen.offset.map(|offset| offsets.in_file(usize::try_from(offset).unwrap_or(0)));
+                    answers.observations.push(seen);
+                }
+            }
+            Err(_) => {
+                let detail = "the user's rules for secrets failed";
+                answers.problem(ProblemKind::DetectorFailed, detail, bytes.len() as u64);
+            }
+        }
     }
 
     /// What is inside an archive.
@@ -165,7 +210,9 @@ impl<'p> Inspector<'p> {
         let limits = layer::NestedLimits::default();
         let mut visit = |path: &str, inner: &[u8]| {
             let mut inside = Answers::default();
+            self.inner = Some(path.to_owned());
             self.file(inner, sniff(inner), 0, &mut inside);
+            self.inner = None;
             if inside.observations.is_empty() && inside.problems.is_empty() {
                 return;
             }
@@ -180,7 +227,9 @@ impl<'p> Inspector<'p> {
             }
             bounded(answers);
         };
-        match catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit))) {
+        let expanded = catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit)));
+        self.inner = None;
+        match expanded {
             Ok(problems) => answers.problems.extend(problems),
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
         }
