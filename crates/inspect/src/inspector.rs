@@ -57,6 +57,8 @@ impl Offsets {
 /// What was seen and what was not.
 #[derive(Default)]
 pub(crate) struct Answers {
+    /// Secrets of the bytes that are being looked at.
+    secrets: Vec<String>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) problems: Vec<Problem>,
 }
@@ -156,6 +158,7 @@ impl<'p> Inspector<'p> {
     /// Everything that sees plain bytes.
     fn pass(&mut self, bytes: &[u8], kind: FileKind, offsets: Offsets, answers: &mut Answers) {
         let pack = self.pack;
+        let already = answers.observations.len();
         pack.router.route(bytes, kind, &mut self.routed);
         if let Some(from) = self.routed.hits.unseen_from {
             let unseen = bytes.len().saturating_sub(from) as u64;
@@ -165,6 +168,8 @@ impl<'p> Inspector<'p> {
             let sample = Sample { bytes, kind, hits, place: None };
             ask(detector, &sample, offsets, answers);
         }
+        observe::redact(answers.observations.get_mut(already..).unwrap_or_default(), &answers.secrets);
+        answers.secrets.clear();
         pack.without_disabled(&mut answers.observations);
         if self.routed.rules {
             apply(&mut self.own, || pack.own(), bytes, offsets, observe::own_rule, answers);
@@ -267,7 +272,11 @@ fn once(observations: &mut Vec<Observation>) {
 /// Asks one detector. If it fails, that costs its own answer.
 fn ask(detector: &Detector, sample: &Sample<'_>, offsets: Offsets, answers: &mut Answers) {
     match catch_unwind(AssertUnwindSafe(|| (detector.inspect)(sample))) {
-        Ok(found) => keep(&detector.about, found, offsets, answers),
+        Ok(found) => {
+            let secrets = found.iter().filter_map(|found| sample.bytes.get(found.secret.clone()?));
+            answers.secrets.extend(secrets.map(|secret| String::from_utf8_lossy(secret).into_owned()));
+            keep(&detector.about, found, offsets, answers);
+        }
         Err(_) => {
             let detail = format!("detector {} failed", detector.about.id);
             answers.problem(ProblemKind::DetectorFailed, detail, sample.bytes.len() as u64);

@@ -106,7 +106,8 @@ pub fn rule_files(places: &[PathBuf]) -> anyhow::Result<Vec<RuleFile>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(place).with_context(context)? {
             let path = entry.with_context(context)?.path();
-            if path.extension().is_some_and(|extension| ["yar", "yara", "toml"].iter().any(|known| extension == *known)) {
+            if path.extension().is_some_and(|extension| ["yar", "yara", "toml"].iter().any(|known| extension == *known))
+            {
                 paths.push(path);
             }
         }

@@ -202,6 +202,8 @@ pub struct Match {
     pub severity: Option<Severity>,
     /// Another confidence than usual.
     pub confidence: Option<Confidence>,
+    /// Where in `Sample::bytes` a secret is that nothing else said of the same bytes may repeat.
+    pub secret: Option<std::ops::Range<usize>>,
 }
 
 impl Match {

@@ -44,7 +44,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let mut seen = BTreeSet::new();
     let hits = sample.hits.iter().map(|hit| (hit.literal, hit.offset));
     RULES.search(sample.bytes, hits, |rule, found| {
-        if seen.insert(found.secret) {
+        if !secret::is_known_test(found.secret) && seen.insert(found.secret) {
             let shown = secret::redacted(&String::from_utf8_lossy(found.secret));
             let summary = format!("{} {shown} {}", rule.description(), found.detail);
             let mut token = Match::new(summary.trim_end(), found.offset);
@@ -55,6 +55,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
             } else if rule.weight() == Weight::Sign {
                 token.confidence = Some(Confidence::Medium);
             }
+            token.secret = Some(found.offset..found.offset + found.secret.len());
             token.indicators.push(secret::fingerprint(rule.id(), found.secret));
             matches.push(token);
         }
