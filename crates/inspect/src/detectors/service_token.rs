@@ -11,14 +11,17 @@
 //!   facts.
 //! - Source: the services' descriptions of their formats, named in the rules; ATT&CK T1552.001.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use model::{Category, Confidence, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::{
     secret,
-    secrets::own::{KEYWORDS, RULES},
+    secrets::{
+        Found, Rule,
+        own::{KEYWORDS, RULES},
+    },
 };
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -41,28 +44,41 @@ const TOKENS_MAX: usize = 64;
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let mut matches: Vec<Match> = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<&[u8], usize> = BTreeMap::new();
     let hits = sample.hits.iter().map(|hit| (hit.literal, hit.offset));
     RULES.search(sample.bytes, hits, |rule, found| {
-        if !secret::is_known_test(found.secret) && seen.insert(found.secret) {
-            let shown = secret::redacted(&String::from_utf8_lossy(found.secret));
-            let summary = format!("{} {shown} {}", rule.description(), found.detail);
-            let mut token = Match::new(summary.trim_end(), found.offset);
-            token.weight = Some(rule.weight());
-            token.severity = Some(rule.severity());
-            if found.is_certain {
-                token.confidence = Some(Confidence::Certain);
-            } else if rule.weight() == Weight::Sign {
-                token.confidence = Some(Confidence::Medium);
+        if secret::is_known_test(found.secret) {
+            return true;
+        }
+        // One secret is told once, by the rule that says most of it.
+        match seen.get(found.secret).and_then(|&at| matches.get_mut(at)) {
+            Some(earlier) if earlier.weight < Some(rule.weight()) => *earlier = told(rule, &found),
+            Some(_) => {}
+            None => {
+                seen.insert(found.secret, matches.len());
+                matches.push(told(rule, &found));
             }
-            token.secret = Some(found.offset..found.offset + found.secret.len());
-            token.indicators.push(secret::fingerprint(rule.id(), found.secret));
-            matches.push(token);
         }
         matches.len() < TOKENS_MAX
     });
     matches.sort_by_key(|found| found.offset);
     matches
+}
+
+fn told(rule: &Rule, found: &Found<'_>) -> Match {
+    let shown = secret::redacted(&String::from_utf8_lossy(found.secret));
+    let summary = format!("{} {shown} {}", rule.description(), found.detail);
+    let mut token = Match::new(summary.trim_end(), found.offset);
+    token.weight = Some(rule.weight());
+    token.severity = Some(rule.severity());
+    if found.is_certain {
+        token.confidence = Some(Confidence::Certain);
+    } else if rule.weight() == Weight::Sign {
+        token.confidence = Some(Confidence::Medium);
+    }
+    token.secret = Some(found.offset..found.offset + found.secret.len());
+    token.indicators.push(secret::fingerprint(rule.id(), found.secret));
+    token
 }
 
 #[cfg(test)]
@@ -99,5 +115,15 @@ mod tests {
     fn one_secret_is_told_once() {
         let example = STANDARD.decode(RULES.example("github-token").expect("is in a file")).expect("base64");
         assert_eq!(run(&DETECTOR, "x", 0o644, &[example.as_slice(), b"\n", &example].concat()).len(), 1);
+    }
+
+    /// It is a JSON web token as well, which alone is a fact.
+    #[test]
+    fn the_weightier_rule_tells() {
+        let example = RULES.example("kubernetes-service-account-token").expect("is in a file");
+        let found = run(&DETECTOR, "x", 0o644, &STANDARD.decode(example).expect("base64"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].weight, Some(Weight::Proof));
+        assert!(found[0].summary.ends_with("(RS256, issued by kubernetes/serviceaccount)"), "{}", found[0].summary);
     }
 }

@@ -16,4 +16,4 @@ mod rule;
 mod schema;
 pub(crate) mod user;
 
-pub(crate) use rule::Found;
+pub(crate) use rule::{Found, Rule};
