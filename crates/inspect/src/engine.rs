@@ -147,7 +147,8 @@ fn namespace(name: &str) -> &str {
     name.strip_suffix(".yar").or_else(|| name.strip_suffix(".yara")).unwrap_or(name)
 }
 
-/// A file cut before every line that begins a rule, each piece with the file's imports; and how many lines precede it.
+/// A file cut before every line that begins a rule, each piece with the file's imports in a line before it; and what is
+/// added to its line numbers (modulo 2^64: it may be minus one).
 fn pieces(text: &str) -> Vec<(usize, Cow<'_, str>)> {
     let imports: Vec<_> = text.lines().filter(|line| line.starts_with("import ")).map(str::trim).collect();
     let imports = imports.join(" ");
@@ -162,7 +163,9 @@ fn pieces(text: &str) -> Vec<(usize, Cow<'_, str>)> {
     pieces.push((start_line, text.get(start..).unwrap_or_default()));
     // What stands before the first rule holds the imports themselves.
     let with_imports = |(index, (line, piece)): (usize, (usize, &str))| {
-        (line, if index == 0 { piece.to_owned().into() } else { format!("{imports} {piece}").into() })
+        // One line more in front, which is none of the file's.
+        let line = if index == 0 { line } else { line.wrapping_sub(1) };
+        (line, if index == 0 { piece.to_owned().into() } else { format!("{imports}\n{piece}").into() })
     };
     pieces.into_iter().enumerate().map(with_imports).collect()
 }
@@ -173,7 +176,7 @@ fn mistake(file: &RuleFile, line: usize, error: &CompileError) -> String {
     let text = error.to_string();
     let place = text.lines().find_map(|line| line.split_once("--> ")).map_or("", |(_, place)| place.trim());
     let mut numbers = place.strip_prefix(file.name.as_str()).into_iter().flat_map(|rest| rest.split(':').skip(1));
-    let line = numbers.next().and_then(|number| number.parse::<usize>().ok()).map(|number| number + line);
+    let line = numbers.next().and_then(|number| number.parse::<usize>().ok()).map(|number| number.wrapping_add(line));
     let column = numbers.next().unwrap_or("1");
     let place = format!("{}:{}:{column}", file.name, line.unwrap_or(1));
     let rule = file.text.lines().take(line.unwrap_or(usize::MAX)).filter_map(rule_name).last();
