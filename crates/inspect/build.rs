@@ -32,6 +32,8 @@ fn main() {
     let id: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     println!("cargo::rustc-env=INSPECT_SOURCES_SHA256={id}");
 
+    secrets(&root);
+
     let mut headers = String::from("&[\n");
     let mut detectors = Vec::new();
     list(&root.join("crates/inspect/src/detectors"), &mut detectors);
@@ -46,6 +48,30 @@ fn main() {
     headers.push_str("]\n");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("headers.rs"), headers).expect("OUT_DIR can be written");
+}
+
+/// The files of rules for secrets, and their keywords in the order of files and lines. A line `keywords = ["…", "…"]`
+/// names them; a test compares them with what the reader of TOML sees.
+fn secrets(root: &Path) {
+    let mut files = Vec::new();
+    list(&root.join("rules/secrets"), &mut files);
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    let (mut names, mut keywords) = (String::from("&[\n"), String::from("&[\n"));
+    for file in files {
+        let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("read {}: {error}", file.display()));
+        names.push_str(&format!("    ({name:?}, include_str!({:?})),\n", file.display().to_string()));
+        for line in text.lines().filter_map(|line| line.strip_prefix("keywords = ")) {
+            for word in line.split('"').skip(1).step_by(2) {
+                keywords.push_str(&format!("    {word:?},\n"));
+            }
+        }
+    }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
+    for (name, text) in [("secret_files.rs", names), ("secret_keywords.rs", keywords)] {
+        fs::write(out.join(name), text + "]\n").expect("OUT_DIR can be written");
+    }
 }
 
 /// Every file below `place`, which may be a file itself.

@@ -50,7 +50,7 @@ fn add(inspector: &mut Inspector<'_>, location: Location, text: &str, findings: 
     if text.is_empty() {
         return;
     }
-    let Answers { observations, problems } = inspector.text(text);
+    let Answers { observations, problems, .. } = inspector.text(text);
     let missing = problems.iter().any(|problem| problem.unseen_bytes > 0);
     findings.extend(observations.into_iter().map(|seen| place(seen, location.clone())));
     if missing {

@@ -16,7 +16,9 @@ use crate::{
     kind::sniff,
     mentions::mentions,
     observe::{self, observation},
+    prefilter::Hits,
     route::Routed,
+    secrets::user::Where,
     utf16,
 };
 
@@ -33,6 +35,10 @@ pub struct Inspector<'p> {
     routed: Routed,
     own: Option<RuleScanner<'p>>,
     user: Option<RuleScanner<'p>>,
+    /// For the user's rules for secrets.
+    hits: Hits,
+    /// The path inside an archive of what is looked at; empty for a text of a config.
+    inner: Option<String>,
 }
 
 /// How offsets in the bytes that are looked at become offsets in the file.
@@ -53,6 +59,8 @@ impl Offsets {
 /// What was seen and what was not.
 #[derive(Default)]
 pub(crate) struct Answers {
+    /// Secrets of the bytes that are being looked at.
+    secrets: Vec<String>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) problems: Vec<Problem>,
 }
@@ -77,7 +85,7 @@ impl Outer {
 
 impl<'p> Inspector<'p> {
     pub(crate) fn new(pack: &'p RulePack) -> Self {
-        Self { pack, routed: Routed::default(), own: None, user: None }
+        Self { pack, routed: Routed::default(), own: None, user: None, hits: Hits::default(), inner: None }
     }
 
     /// Looks at a whole file's content, archives inside it and what is encoded in it included.
@@ -132,6 +140,14 @@ impl<'p> Inspector<'p> {
                 Err(_) => answers.observations.push(observe::failed(&detector.about)),
             }
         }
+        if self.pack.secrets.as_ref().is_some_and(|user| user.asks_paths()) {
+            let at = Where::AlsoAt(place.path);
+            self.secrets(head, place.kind, at, Offsets::PLAIN, &mut answers);
+            if place.kind == FileKind::Utf16 {
+                let offsets = Offsets { base: 0, scale: 2 };
+                self.secrets(&utf16::narrowed(head), FileKind::Text, at, offsets, &mut answers);
+            }
+        }
         bounded(&mut answers);
         answers.observations
     }
@@ -139,8 +155,10 @@ impl<'p> Inspector<'p> {
     /// One text of an image config.
     pub(crate) fn text(&mut self, text: &str) -> Answers {
         let (mut outer, mut answers) = (Outer::new(text.as_bytes()), Answers::default());
+        self.inner = Some(String::new());
         let stages = self.pass(text.as_bytes(), FileKind::Text, Offsets::PLAIN, &mut outer, &mut answers);
         self.stages(stages, 0, &mut outer, &mut answers);
+        self.inner = None;
         bounded(&mut answers);
         answers
     }
@@ -172,6 +190,7 @@ impl<'p> Inspector<'p> {
         answers: &mut Answers,
     ) -> Vec<Stage> {
         let pack = self.pack;
+        let already = answers.observations.len();
         pack.router.route(bytes, kind, &mut self.routed);
         if let Some(from) = self.routed.hits.unseen_from {
             let unseen = bytes.len().saturating_sub(from) as u64;
@@ -181,6 +200,9 @@ impl<'p> Inspector<'p> {
             let sample = Sample { bytes, kind, hits, place: None };
             ask(detector, &sample, offsets, answers);
         }
+        observe::redact(answers.observations.get_mut(already..).unwrap_or_default(), &answers.secrets);
+        answers.secrets.clear();
+        pack.without_disabled(&mut answers.observations);
         if self.routed.rules {
             apply(&mut self.own, || pack.own(), bytes, offsets, observe::own_rule, answers);
         }
@@ -190,9 +212,37 @@ impl<'p> Inspector<'p> {
         {
             apply(&mut self.user, || user, bytes, offsets, observe::user_rule, answers);
         }
+        if pack.secrets.is_some() {
+            let inner = self.inner.take();
+            let at = inner.as_deref().map_or(Where::AnyPlace, Where::At);
+            self.secrets(bytes, kind, at, offsets, answers);
+            self.inner = inner;
+        }
         let (stages, problems) = decode::stages(&pack.router, &self.routed, bytes, kind, offsets, &mut outer.budget);
         answers.problems.extend(problems);
         stages
+    }
+
+    /// The user's rules for secrets.
+    fn secrets(&mut self, bytes: &[u8], kind: FileKind, at: Where<'_>, offsets: Offsets, answers: &mut Answers) {
+        let Some(user) = &self.pack.secrets else { return };
+        let hits = &mut self.hits;
+        match catch_unwind(AssertUnwindSafe(|| user.look(bytes, kind, at, hits))) {
+            Ok(answer) => {
+                if let Some(from) = answer.unseen_from {
+                    let unseen = bytes.len().saturating_sub(from) as u64;
+                    answers.problem(ProblemKind::FindingsLimit, "too many literals of the user's rules", unseen);
+                }
+                for mut seen in answer.observations {
+                    seen.offset = seen.offset.map(|offset| offsets.in_file(usize::try_from(offset).unwrap_or(0)));
+                    answers.observations.push(seen);
+                }
+            }
+            Err(_) => {
+                let detail = "the user's rules for secrets failed";
+                answers.problem(ProblemKind::DetectorFailed, detail, bytes.len() as u64);
+            }
+        }
     }
 
     /// What is inside an archive, which may be a stage at `depth`.
@@ -204,8 +254,10 @@ impl<'p> Inspector<'p> {
         let mut visit = |path: &str, inner: &[u8]| {
             let mut inside = Answers::default();
             let kind = sniff(inner);
+            let outer_path = self.inner.replace(path.to_owned());
             let stages = self.file(inner, kind, 0, outer, &mut inside);
             self.stages(stages, depth, outer, &mut inside);
+            self.inner = outer_path;
             if depth > 0 {
                 outer.budget.spend(inner.len());
                 lead_on(inner, kind, outer, &mut inside);
@@ -213,7 +265,9 @@ impl<'p> Inspector<'p> {
             moved(path, inner, inside, answers);
             bounded(answers);
         };
-        match catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit))) {
+        let expanded = catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit)));
+        self.inner = None;
+        match expanded {
             Ok(problems) => answers.problems.extend(problems),
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
         }
@@ -323,7 +377,11 @@ fn once(observations: &mut Vec<Observation>) {
 /// Asks one detector. If it fails, that costs its own answer.
 fn ask(detector: &Detector, sample: &Sample<'_>, offsets: Offsets, answers: &mut Answers) {
     match catch_unwind(AssertUnwindSafe(|| (detector.inspect)(sample))) {
-        Ok(found) => keep(&detector.about, found, offsets, answers),
+        Ok(found) => {
+            let secrets = found.iter().filter_map(|found| sample.bytes.get(found.secret.clone()?));
+            answers.secrets.extend(secrets.map(|secret| String::from_utf8_lossy(secret).into_owned()));
+            keep(&detector.about, found, offsets, answers);
+        }
         Err(_) => {
             let detail = format!("detector {} failed", detector.about.id);
             answers.problem(ProblemKind::DetectorFailed, detail, sample.bytes.len() as u64);

@@ -25,6 +25,7 @@ pub mod prefilter;
 mod route;
 mod rules;
 mod secret;
+mod secrets;
 mod shell;
 mod symbols;
 mod utf16;
@@ -39,13 +40,14 @@ pub use view::{At, ImageView, MergedFiles};
 
 /// A user's rule file, already read.
 pub struct RuleFile {
-    /// For messages and as the YARA namespace.
+    /// For messages and, without `.yar` or `.yara`, as the YARA namespace. A name that ends in `.toml` is a file of rules
+    /// for secrets in the schema of gitleaks.
     pub name: String,
     /// Its text.
     pub text: String,
 }
 
-/// Why a rule pack could not be built.
+/// Why a rule pack could not be built: nothing of one file loads.
 #[derive(Debug, thiserror::Error)]
 #[error("rule file {name}: {detail}")]
 pub struct RuleError {

@@ -2,9 +2,11 @@
 
 use std::sync::OnceLock;
 
-use model::Digest;
+use model::{Digest, Observation};
 
-use crate::{Inspector, RuleError, RuleFile, decode, detectors, engine::RuleSet, route::Router, rules};
+use crate::{
+    Inspector, RuleError, RuleFile, decode, detectors, engine::RuleSet, route::Router, rules, secrets::user::UserRules,
+};
 
 /// Everything that decides what is looked for: detectors, our rules, the user's rules. Shared by all threads.
 pub struct RulePack {
@@ -12,10 +14,12 @@ pub struct RulePack {
     pub(crate) router: Router,
     own: OnceLock<RuleSet>,
     pub(crate) user: Option<RuleSet>,
+    pub(crate) secrets: Option<UserRules>,
+    notes: Vec<String>,
 }
 
 impl RulePack {
-    /// Our detectors and rules with the user's YARA files added.
+    /// Our detectors and rules with the user's files added: YARA, and gitleaks' where the name ends in `.toml`.
     ///
     /// The user's files are compiled at once, so that mistakes are told at once; ours when the first file needs them.
     /// Ours are asked only about files that hold one of their literals. The user's are asked about every file, because
@@ -23,12 +27,27 @@ impl RulePack {
     ///
     /// # Errors
     ///
-    /// [`RuleError`] for a file that does not compile.
+    /// [`RuleError`] for the first file of which nothing loads. A rule that is wrong costs itself: see [`Self::notes`].
     pub fn new(user_rules: Vec<RuleFile>) -> Result<Self, RuleError> {
         let id = id(&user_rules);
-        let user = if user_rules.is_empty() { None } else { Some(RuleSet::compile(&user_rules)?) };
+        let (toml, yara): (Vec<_>, Vec<_>) = user_rules.iter().partition(|file| file.name.ends_with(".toml"));
+        let mut notes = Vec::new();
+        let user = if yara.is_empty() { None } else { Some(RuleSet::of_user(&yara)?) };
+        if let Some(user) = &user {
+            notes.extend(user.notes.iter().cloned());
+        }
+        let mut secrets = None;
+        if !toml.is_empty() {
+            let (rules, loaded) = UserRules::load(&toml);
+            if let Some((name, detail)) = loaded.empty.into_iter().next() {
+                return Err(RuleError { name, detail });
+            }
+            notes.extend(loaded.notes);
+            secrets = Some(rules);
+        }
         drop(user_rules);
-        Ok(Self { id, router: Router::new(detectors::ALL, rules::own(), decode::ALL), own: OnceLock::new(), user })
+        let router = Router::new(detectors::ALL, rules::own(), decode::ALL);
+        Ok(Self { id, router, own: OnceLock::new(), user, secrets, notes })
     }
 
     /// 16 hex digits over the code of the detectors and the text of all rules. Same id, same questions.
@@ -37,10 +56,20 @@ impl RulePack {
         &self.id
     }
 
-    /// What of the user's rules is left out, one line each: rules that use a YARA module that is not built in.
+    /// What of the user's rules is left out or done differently, one line each, with file, line and rule: what does not
+    /// compile, what uses a YARA module that is not built in, what a gitleaks file asks that cannot be done here.
     #[must_use]
     pub fn notes(&self) -> &[String] {
-        self.user.as_ref().map_or(&[], |user| &user.notes)
+        &self.notes
+    }
+
+    /// Takes away what those of our rules saw that the user switched off.
+    pub(crate) fn without_disabled(&self, observations: &mut Vec<Observation>) {
+        let Some(user) = self.secrets.as_ref().filter(|user| user.disables()) else { return };
+        let kind =
+            |seen: &Observation| seen.indicators.first().and_then(|it| Some(it.value.split_once(':')?.0.to_owned()));
+        observations
+            .retain(|seen| seen.detector != "service-token" || !kind(seen).is_some_and(|id| user.is_disabled(&id)));
     }
 
     /// How many different literals the prefilter looks for.
@@ -62,7 +91,7 @@ impl RulePack {
                 .iter()
                 .map(|(name, text)| RuleFile { name: (*name).to_owned(), text: (*text).to_owned() })
                 .collect();
-            RuleSet::compile(&files).expect("our rules compile: `rules` tests it")
+            RuleSet::of_ours(&files).expect("our rules compile: `rules` tests it")
         })
     }
 }
@@ -107,10 +136,34 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_rule_costs_itself() {
+        let yara = "rule one { condition: true }\nrule two {\n condition: nothing\n}\nrule three { strings: $a = \"x\" }\n\
+                    rule four { condition: one }\n";
+        let toml = "[[rules]]\nid = 'good'\nregex = 'tok_[a-z]{20}'\n[[rules]]\nid = 'bad'\nregex = '(a'\n";
+        let pack = RulePack::new(vec![file("mine.yar", yara), file("mine.toml", toml)]).expect("the rest loads");
+        let notes = pack.notes();
+        assert_eq!(notes.len(), 3, "{notes:#?}");
+        assert!(notes[0].starts_with("mine.yar:3:") && notes[0].contains("rule two: "), "{notes:#?}");
+        assert!(notes[1].starts_with("mine.yar:5:") && notes[1].contains("rule three: "), "{notes:#?}");
+        assert!(notes[2].starts_with("mine.toml:4: rule \"bad\": the regex is wrong"), "{notes:#?}");
+        let seen = pack.inspector().content(b"tok_abcdefghijklmnopqrst").observations;
+        let detectors: Vec<_> = seen.iter().map(|seen| seen.detector.as_str()).collect();
+        assert_eq!(detectors, ["yara:mine.one", "yara:mine.four", "secrets:mine.good"]);
+    }
+
+    #[test]
+    fn nothing_that_loads_is_an_error() {
+        for text in ["", "[[rules]]\nid = 'bad'\nregex = '(a'\n", "rule a { condition: true }"] {
+            let error = RulePack::new(vec![file("mine.toml", text)]).err().expect("nothing loads");
+            assert!(error.to_string().contains("mine.toml:"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_module_that_is_not_built_in_is_told() {
         let text = "import \"pe\"\nrule a { condition: pe.is_pe }\nrule b { condition: true }";
         let pack = RulePack::new(vec![file("mine.yar", text)]).expect("the rest compiles");
-        assert_eq!(pack.notes(), ["rule a is left out: it uses module \"pe\", which is not built in"]);
+        assert_eq!(pack.notes(), ["mine.yar: rule a is left out: it uses module \"pe\", which is not built in"]);
     }
 
     #[test]

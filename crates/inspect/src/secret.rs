@@ -1,5 +1,7 @@
 //! What secrets have in common: how random they look, what a placeholder looks like, and how they are shown.
 
+use std::sync::LazyLock;
+
 use model::{Digest, Indicator, IndicatorKind};
 
 /// Shannon entropy in bits per byte: 0 for one repeated byte, about 4 for random hex, 4.5 to 5 for random base62.
@@ -58,6 +60,21 @@ pub(crate) fn fingerprint(kind: &str, value: &[u8]) -> Indicator {
     let hex = Digest::of(value).hex();
     Indicator { kind: IndicatorKind::SecretFingerprint, value: format!("{kind}:{}", hex.get(..16).unwrap_or(&hex)) }
 }
+
+/// Whether a package ships this secret for its tests or documents: it protects nothing, wherever it is copied to. Of a PEM
+/// key the decoded body is asked.
+pub(crate) fn is_known_test(value: &[u8]) -> bool {
+    let hex = Digest::of(value).hex();
+    KNOWN.binary_search(&hex.get(..16).unwrap_or(&hex)).is_ok()
+}
+
+/// Fingerprints of keys that packages ship for their tests, sorted.
+static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let list = include_str!("../../../rules/secrets/known_test_keys.txt");
+    let mut known: Vec<_> = list.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next()).collect();
+    known.sort_unstable();
+    known
+});
 
 /// First four and last two characters, or less of a short value.
 pub(crate) fn redacted(value: &str) -> String {

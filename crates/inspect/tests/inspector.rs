@@ -125,11 +125,11 @@ fn user_rules_see_every_file_and_say_what_they_are() {
     let pack = RulePack::new(files).expect("it compiles");
     let facts = pack.inspector().content(b"hay needle hay");
 
-    let plain = seen(&facts.observations, "yara:mine.yar.plain");
+    let plain = seen(&facts.observations, "yara:mine.plain");
     assert_eq!((plain.category, plain.weight, plain.severity), (Category::Other, Weight::Sign, Severity::Medium));
     assert_eq!((plain.maturity, plain.offset), (Maturity::Draft, Some(4)));
     assert_eq!(plain.summary, "rule plain matches with $needle");
-    let described = seen(&facts.observations, "yara:mine.yar.described");
+    let described = seen(&facts.observations, "yara:mine.described");
     assert_eq!(
         (described.category, described.weight, described.severity),
         (Category::Worm, Weight::Proof, Severity::Medium)

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use base64::Engine as _;
-use inspect::{Place, RulePack, detectors::About};
+use inspect::{Place, RuleFile, RulePack, detectors::About};
 use model::{ImageConfig, Observation};
 
 /// Detectors whose samples hold secrets.
@@ -45,6 +45,46 @@ fn look(pack: &RulePack, name: &str, bytes: &[u8]) -> Vec<Observation> {
     facts.observations.into_iter().chain(placed).collect()
 }
 
+/// Fails if what is said repeats a run of `bytes`; how many runs were compared.
+fn compare(name: &str, bytes: &[u8], observations: &[Observation]) -> usize {
+    let said = said(observations);
+    let runs = secret_runs(bytes);
+    for run in &runs {
+        let run = String::from_utf8_lossy(run);
+        assert!(!said.contains(run.as_ref()), "{name}: {run:?} is in\n{said}");
+    }
+    runs.len()
+}
+
+/// Every example of every rule of ours, by our detectors and by the same file as a user's.
+#[test]
+fn no_rule_for_secrets_repeats_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/secrets");
+    let mut runs_compared = 0;
+    for entry in fs::read_dir(folder).expect("our rules") {
+        let file = entry.expect("listed").path();
+        if file.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("our rules");
+        let rules: toml::Table = text.parse().expect("TOML");
+        let pack = RulePack::new(vec![RuleFile { name: "user.toml".to_owned(), text }]).expect("loads as a user's");
+        let mut inspector = pack.inspector();
+        for rule in rules["rules"].as_array().expect("rules") {
+            let id = rule["id"].as_str().expect("an id");
+            for example in rule["lazaret"]["examples"].as_array().expect("examples") {
+                let example = example.as_str().expect("base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(example).expect("base64");
+                let observations = inspector.content(&bytes).observations;
+                let found = |detector: &str| observations.iter().any(|seen| seen.detector == detector);
+                assert!(found("service-token") && found(&format!("secrets:user.{id}")), "{id}: {observations:#?}");
+                runs_compared += compare(id, &bytes, &observations);
+            }
+        }
+    }
+    assert!(runs_compared > 10_000, "{runs_compared} runs of secrets are too few to prove anything");
+}
+
 #[test]
 fn no_observation_repeats_a_secret() {
     let pack = RulePack::new(Vec::new()).expect("no user rules");
@@ -68,12 +108,7 @@ fn no_observation_repeats_a_secret() {
             }
             let observations = look(&pack, &name, &bytes);
             assert!(!observations.is_empty(), "{} gives nothing to compare", file.display());
-            let said = said(&observations);
-            for run in secret_runs(&bytes) {
-                runs_compared += 1;
-                let run = String::from_utf8_lossy(run);
-                assert!(!said.contains(run.as_ref()), "{}: {run:?} is in\n{said}", file.display());
-            }
+            runs_compared += compare(&file.display().to_string(), &bytes, &observations);
         }
     }
     assert!(runs_compared > 1_000, "{runs_compared} runs of secrets are too few to prove anything");

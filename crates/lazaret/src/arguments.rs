@@ -102,7 +102,7 @@ pub struct StationArguments {
     /// Inspect again what the catalog knows
     #[arg(long, help_heading = "Catalog")]
     pub rescan: bool,
-    /// YARA rules to use beside ours: a file, or a folder of .yar and .yara files; may be repeated
+    /// YARA and gitleaks rules to use beside ours: a file, or a folder of .yar, .yara and .toml files; may be repeated
     #[arg(long, value_name = "FILE_OR_DIR", env = "LAZARET_RULES", hide_env_values = true)]
     #[arg(value_delimiter = ',', help_heading = "Inspection")]
     pub rules: Option<Vec<PathBuf>>,

@@ -39,6 +39,7 @@ impl Station {
         let files = rule_files(&settings.rules).or_exit(Exit::Usage)?;
         let rules = RulePack::new(files).with_context(|| format!("compile {}", places.join(", ")));
         let rules = rules.or_exit(Exit::Usage)?;
+        tell(rules.notes());
         let catalog = match &settings.store {
             Some(folder) => open_catalog(folder)?,
             None => store::in_memory().or_exit(Exit::Internal)?,
@@ -76,7 +77,20 @@ pub fn open_catalog(folder: &Path) -> Result<Box<dyn Catalog>, Failure> {
     store::open(folder).or_exit(Exit::Internal)
 }
 
-/// Reads rule files; of a folder those that end in `.yar` or `.yara`, sorted by name, without going deeper.
+/// Most notes on rules that are told one by one.
+const NOTES_MAX: usize = 50;
+
+/// What of the user's rules is left out: the scan goes on without it, and says so.
+fn tell(notes: &[String]) {
+    for note in notes.iter().take(NOTES_MAX) {
+        tracing::warn!("rules: {note}");
+    }
+    if notes.len() > NOTES_MAX {
+        tracing::warn!("rules: {} more notes like these", notes.len() - NOTES_MAX);
+    }
+}
+
+/// Reads rule files; of a folder those that end in `.yar`, `.yara` or `.toml`, sorted by name, without going deeper.
 ///
 /// # Errors
 ///
@@ -92,12 +106,14 @@ pub fn rule_files(places: &[PathBuf]) -> anyhow::Result<Vec<RuleFile>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(place).with_context(context)? {
             let path = entry.with_context(context)?.path();
-            if path.extension().is_some_and(|extension| extension == "yar" || extension == "yara") {
+            if path.extension().is_some_and(|extension| ["yar", "yara", "toml"].iter().any(|known| extension == *known))
+            {
                 paths.push(path);
             }
         }
         if paths.is_empty() || paths.len() > RULE_FILES_MAX {
-            bail!("{} holds {} .yar and .yara files; expected 1 to {RULE_FILES_MAX}", place.display(), paths.len());
+            let count = paths.len();
+            bail!("{} holds {count} .yar, .yara and .toml files; expected 1 to {RULE_FILES_MAX}", place.display());
         }
         paths.sort();
         for path in paths {
@@ -107,7 +123,7 @@ pub fn rule_files(places: &[PathBuf]) -> anyhow::Result<Vec<RuleFile>> {
     Ok(files)
 }
 
-/// Named by its stem, which becomes the YARA namespace.
+/// Named as it is called, because the end of the name says what it is.
 fn rule_file(path: &Path) -> anyhow::Result<RuleFile> {
     let mut text = String::new();
     let file = fs::File::open(path).with_context(|| format!("read rules {}", path.display()))?;
@@ -118,7 +134,7 @@ fn rule_file(path: &Path) -> anyhow::Result<RuleFile> {
     if text.len() as u64 > RULE_BYTES_MAX {
         bail!("rules {} are longer than {RULE_BYTES_MAX} bytes: split them", path.display());
     }
-    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok(RuleFile { name, text })
 }
 
@@ -129,12 +145,12 @@ mod tests {
     #[test]
     fn a_folder_gives_its_rules_in_order() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["b.yara", "a.yar", "notes.txt"] {
+        for name in ["b.yara", "c.toml", "a.yar", "notes.txt"] {
             fs::write(folder.path().join(name), name).expect("a file");
         }
         let files = rule_files(&[folder.path().to_owned()]).expect("rules");
         let names: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
-        assert_eq!(names, [("a", "a.yar"), ("b", "b.yara")]);
+        assert_eq!(names, [("a.yar", "a.yar"), ("b.yara", "b.yara"), ("c.toml", "c.toml")]);
     }
 
     #[test]
@@ -142,6 +158,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let message = |place: PathBuf| rule_files(&[place]).err().map(|error| format!("{error:#}")).unwrap_or_default();
         assert!(message("/nowhere/x.yar".into()).contains("/nowhere/x.yar"));
-        assert!(message(folder.path().to_owned()).contains("holds 0 .yar and .yara files"));
+        assert!(message(folder.path().to_owned()).contains("holds 0 .yar, .yara and .toml files"));
     }
 }

@@ -188,7 +188,7 @@ fn is_no_secret(value: &str) -> bool {
 }
 
 /// At least ten characters of two classes with a digit, of some entropy, without a known default in it.
-pub(super) fn looks_random(value: &str) -> bool {
+pub(crate) fn looks_random(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let classes = [
         value.bytes().any(|b| b.is_ascii_lowercase()),

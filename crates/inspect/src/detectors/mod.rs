@@ -59,6 +59,8 @@ mod wiper;
 mod world_writable_suid;
 mod worm;
 
+pub(crate) use env_secret::looks_random;
+
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
     &attack_targets::DETECTOR,
@@ -233,6 +235,8 @@ pub struct Match {
     pub severity: Option<Severity>,
     /// Another confidence than usual.
     pub confidence: Option<Confidence>,
+    /// Where in `Sample::bytes` a secret is that nothing else said of the same bytes may repeat.
+    pub secret: Option<std::ops::Range<usize>>,
 }
 
 impl Match {

@@ -10,13 +10,13 @@
 //!   place (`private-key-file`) tells what it is for; in a script it is a sign, as the value of a setting proof.
 //! - Source: RFC 7468, RFC 8017 A.1.2, RFC 5915, RFC 5958, RFC 9580 5.5.3; OpenSSH `PROTOCOL.key`; ATT&CK T1552.004.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use model::{Category, Confidence, Digest, FileKind, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::secret;
@@ -68,20 +68,8 @@ impl PrivateKey {
 
     /// Whether it is listed as used by tests and documents only.
     pub(super) fn is_known(&self) -> bool {
-        KNOWN.binary_search(&short_hash(&self.body).as_str()).is_ok()
+        secret::is_known_test(&self.body)
     }
-}
-
-/// Fingerprints of keys that packages ship for their tests, sorted.
-static KNOWN: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let list = include_str!("../../../../rules/secrets/known_test_keys.txt");
-    let mut known: Vec<_> = list.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next()).collect();
-    known.sort_unstable();
-    known
-});
-
-fn short_hash(body: &[u8]) -> String {
-    Digest::of(body).hex().chars().take(16).collect()
 }
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {

@@ -92,6 +92,32 @@ fn what_is_mistyped_ends_with_2_and_one_line() {
     assert!(ended.code == 2 && ended.stderr.contains("--color"), "a similar flag is suggested: {ended:?}");
 }
 
+/// What is right in a user's rules is used; what is wrong is told, and decides nothing.
+#[test]
+fn a_wrong_rule_is_told_and_the_scan_goes_on() {
+    let home = Home::new();
+    let harbour = Harbour::start(Script::default());
+    harbour.push_parts("a/b", "v1", &image_of("srv/app.conf", b"team_key = q8zr1m2vx0lw7p3k9t5b\n"));
+    let good = "[[rules]]\nid = 'team'\nregex = 'team_key = ([a-z0-9]{20})'\n[[rules]]\nid = 'bad'\nregex = '(a'\n";
+    fs::create_dir(home.join("rules")).expect("a folder");
+    fs::write(home.join("rules/gitleaks.toml"), good).expect("writes");
+    fs::write(home.join("rules/some.yar"), "rule one { condition: false }\nrule two { condition: x }").expect("writes");
+    let ended = home.run(&[
+        "scan",
+        "--no-store",
+        "--format",
+        "json",
+        "--rules",
+        "rules",
+        &format!("{}/a/b:v1", harbour.host()),
+    ]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    for part in ["gitleaks.toml:4: rule \"bad\": the regex is wrong", "some.yar:2:23: rule two: "] {
+        assert!(ended.stderr.contains(part), "{part:?} is not in {ended:?}");
+    }
+    assert!(ended.stdout.contains("secrets:gitleaks.team"), "{ended:?}");
+}
+
 /// Found outranks undecided outranks below; and each result is there, whatever became of the others.
 #[test]
 fn the_worst_counts_and_the_others_are_told() {
