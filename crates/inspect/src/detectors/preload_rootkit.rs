@@ -7,7 +7,7 @@
 //!   `dlsym`, with texts of hiding: `/proc/self/fd/%d`, `ld.so.preload`, `/proc/net/tcp`.
 //! - Misses: static or packed libraries, hooks by the loader's audit interface.
 //! - False alarms: process hiders that administrators install on purpose are the same thing.
-//! - Source: dlsym(3) `RTLD_NEXT`; ld.so(8); the libraries of Debian 12 that define `readdir` (fakechroot, umockdev); ATT&CK T1574.006, T1014, T1556.003.
+//! - Source: dlsym(3) `RTLD_NEXT`; ld.so(8); the libraries of Debian 12 that define `readdir` (fakechroot, umockdev, gprofng); ATT&CK T1574.006, T1014, T1556.003.
 
 use memchr::memmem;
 use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
@@ -94,6 +94,7 @@ const HONEST: &[&str] = &[
     "fakechroot_localdir",
     "umockdev_testbed_new",
     "nftw64",
+    "fseek",
 ];
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
