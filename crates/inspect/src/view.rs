@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use model::{EntryRecord, ImageConfig, LayerRecord, Problem};
+use model::{EntryRecord, Finding, ImageConfig, LayerRecord, Problem};
+
+use crate::intel::IntelSet;
 
 /// Number of a layer (lowest first, of those that were read) and of an entry in it.
 pub type At = (usize, usize);
@@ -21,6 +23,12 @@ pub struct ImageView<'a> {
     pub files: &'a dyn MergedFiles,
     /// Visible entries that the image runs, or that what it runs reads.
     pub runs: &'a HashSet<At>,
+    /// What was found in the config and its history.
+    pub config_findings: &'a [Finding],
+    /// What is known of hosts and files.
+    pub intel: &'a IntelSet,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// The merged view over an image's layers.

@@ -19,6 +19,7 @@ mod container_escape;
 mod credential_file;
 mod cron_persistence;
 mod download_and_run;
+mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
 mod flood_tool;
@@ -27,6 +28,8 @@ mod hacking_tool;
 mod history_facts;
 mod indicators;
 mod init_persistence;
+mod known_bad_file;
+mod known_bad_host;
 mod ld_preload;
 mod miner_binary;
 mod miner_config;
@@ -39,8 +42,10 @@ mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
+mod tunnel_or_paste_host;
 mod wallet;
 mod world_writable_suid;
+mod young_domain;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
@@ -75,7 +80,14 @@ pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// Detectors of whole images.
-pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[&format_anomaly::DETECTOR];
+pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[
+    &dynamic_dns_host::DETECTOR,
+    &format_anomaly::DETECTOR,
+    &known_bad_file::DETECTOR,
+    &known_bad_host::DETECTOR,
+    &tunnel_or_paste_host::DETECTOR,
+    &young_domain::DETECTOR,
+];
 
 /// Every detector, in the order they are asked.
 #[must_use]
@@ -228,7 +240,7 @@ pub struct ImageDetector {
 }
 
 /// Where in an image something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spot {
     /// An entry of a layer.
     File(At),
@@ -236,6 +248,8 @@ pub enum Spot {
     Layer(usize),
     /// A history line.
     History(usize),
+    /// Where a finding of [`ImageView::config_findings`] is.
+    Config(usize),
     /// The image as a whole.
     Image,
 }
