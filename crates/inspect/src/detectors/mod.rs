@@ -13,6 +13,7 @@ use crate::{
 };
 
 // Add a detector: its module here …
+mod bare_hosts;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
@@ -49,6 +50,7 @@ mod young_domain;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &bare_hosts::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
