@@ -68,12 +68,12 @@ pub(crate) fn scan_image(
     judge_and_record(&Parts { image, config, config_digest, layers }, context).map(Some)
 }
 
-/// A report under this rule pack, if nothing could have changed; none inside if it is older than the run asks for. An
+/// A report under this rule pack and intelligence, if nothing could have changed; none inside if it is older than the run asks for. An
 /// archive without a manifest is never answered from its config digest alone: its config does not pin its layers.
 fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
     let context = run.context;
     let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
-    let Some(mut report) = context.catalog.report(&manifest, context.rules.id())? else { return Ok(None) };
+    let Some(mut report) = context.catalog.report(&manifest, &context.questions())? else { return Ok(None) };
     // What is declared rests on the name: an image that calls itself a miner here may be called otherwise there.
     let depends_on_name = report.verdict.concealment.is_some() && report.image.reference != image.reference;
     if depends_on_name || depends_on_the_day(&report.problems) {
@@ -226,9 +226,8 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
 
     let problems = problems_of(parts, &records, &overlay, &reached);
     let of_image: Vec<Problem> = problems_of_image(parts).collect();
-    let mut findings = context.rules.config(&parts.config);
-    findings.extend(placed_findings(&records, &overlay, &reached));
-    findings.extend(context.rules.image(&ImageView {
+    let config_findings = context.rules.config(&parts.config);
+    let of_whole = context.rules.image(&ImageView {
         reference: &parts.image.reference,
         config: &parts.config,
         layers: &records,
@@ -236,7 +235,13 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         files: &overlay,
         runs: &reached.entries,
         installed: std::cell::OnceCell::new(),
-    }));
+        config_findings: &config_findings,
+        intel: context.intel.set(context.catalog)?,
+        now: (context.now)(),
+    });
+    let mut findings = config_findings;
+    findings.extend(placed_findings(&records, &overlay, &reached));
+    findings.extend(of_whole);
     origin::trace(&mut findings, &parts.config, &records, &overlay, &reached);
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
@@ -255,7 +260,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         verdict,
         findings,
         problems,
-        rule_pack: context.rules.id().to_owned(),
+        rule_pack: context.questions(),
         scanned_at: (context.now)(),
         remembered: false,
     };
@@ -266,7 +271,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
 /// Writes the report down. What a digest was found to hide under one name stays known, whatever another name declares:
 /// then only the sighting is added, which is what an older report does.
 fn record(report: &ScanReport, context: &Context<'_>) -> Result<(), ScanError> {
-    let known = context.catalog.report(&report.image.subject(), context.rules.id())?;
+    let known = context.catalog.report(&report.image.subject(), &report.rule_pack)?;
     let is_milder = |known: &ScanReport| {
         known.verdict.disposition == Disposition::Malicious && report.verdict.disposition != Disposition::Malicious
     };

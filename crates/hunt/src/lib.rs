@@ -2,6 +2,7 @@
 
 mod crawl;
 mod image;
+mod intelligence;
 mod origin;
 mod overlay;
 mod package_notes;
@@ -23,6 +24,7 @@ use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
+pub use intelligence::Intelligence;
 pub use scan::{Scanned, scan};
 
 /// What every stage needs, made once below `main`.
@@ -31,6 +33,8 @@ pub struct Context<'a> {
     pub rules: &'a RulePack,
     /// What is known.
     pub catalog: &'a dyn Catalog,
+    /// What was imported about hosts and files.
+    pub intel: &'a Intelligence,
     /// How to talk to registries.
     pub registry: &'a Options,
     /// Ceilings for layers.
@@ -47,6 +51,18 @@ pub struct Context<'a> {
     pub stop: &'a AtomicBool,
     /// Ask everything again, also where the catalog knows the answer.
     pub rescan: bool,
+}
+
+impl Context<'_> {
+    /// What a report answers under: the rule pack, and the intelligence where there is any. What is remembered of layers and
+    /// files does not depend on intelligence and has the rule pack alone.
+    #[must_use]
+    pub fn questions(&self) -> String {
+        match self.intel.id() {
+            "" => self.rules.id().to_owned(),
+            intel => format!("{}+{intel}", self.rules.id()),
+        }
+    }
 }
 
 /// Told what happens, for bars and logs. Called from several threads.

@@ -40,6 +40,10 @@ fn located(spot: Spot, image: &ImageView<'_>) -> Option<(Location, bool)> {
         }
         Spot::Layer(number) => (Location::Layer { layer: image.layers.get(number)?.digest }, false),
         Spot::History(line) => (Location::History { line }, false),
+        Spot::Config(number) => {
+            let finding = image.config_findings.get(number)?;
+            (finding.location.clone(), finding.runs)
+        }
         Spot::Image => (Location::Image, false),
     })
 }

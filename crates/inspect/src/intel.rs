@@ -1,5 +1,29 @@
-//! Lists of public facts (`rules/intel/*.txt`), embedded and split into lines when the crate is compiled, so that the
-//! same list can be a detector's literals and what it compares with.
+//! What is known of hosts and files: lists of public facts that are built in, and what users import.
+//!
+//! The pools of miners are split into lines when the crate is compiled, so that the same list can be a detector's literals
+//! and what it compares with.
+
+mod csv;
+mod date;
+mod domain_age;
+mod hosts;
+pub mod import;
+mod misp;
+mod named;
+mod plain;
+mod set;
+mod stix;
+mod threatfox;
+mod urlhaus;
+mod value;
+mod warning_list;
+
+use std::{collections::HashSet, sync::LazyLock};
+
+pub(crate) use date::{day, seconds as created};
+pub(crate) use named::{Said, named};
+pub use set::{IntelSet, IntelSetBuilder, Listing, host_of};
+pub use value::{read, registrable, shown};
 
 /// Domains of mining pools.
 pub(crate) const MINING_POOLS: &[&str] = &lines::<{ count(MINING_POOLS_TEXT) }>(MINING_POOLS_TEXT);
@@ -11,10 +35,52 @@ pub(crate) const DONATION_ADDRESSES: &[&str] = &lines::<{ count(DONATIONS_TEXT) 
 
 const DONATIONS_TEXT: &str = include_str!("../../../rules/intel/donation_addresses.txt");
 
-/// Hosts where strangers drop files, shorten links or tunnel to a machine at home.
-pub(crate) const THROWAWAY_HOSTS: &[&str] = &lines::<{ count(THROWAWAY_TEXT) }>(THROWAWAY_TEXT);
+/// Under which names dynamic DNS is given away.
+pub(crate) static DYNAMIC_DNS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/dynamic_dns.txt")));
+/// Under which names tunnels end.
+pub(crate) static TUNNELS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/tunnels.txt")));
+/// Where strangers drop text and files.
+pub(crate) static PASTE_HOSTS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/paste_hosts.txt")));
+static LINK_SHORTENERS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/link_shorteners.txt")));
+static TOR_GATEWAYS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/tor_gateways.txt")));
+static SHARED_HOSTS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/shared_hosts.txt")));
+/// What software names all the time.
+pub(crate) static COMMON_HOSTS: Suffixes = suffixes(|| entries(include_str!("../../../rules/intel/common_hosts.txt")));
 
-const THROWAWAY_TEXT: &str = include_str!("../../../rules/intel/throwaway_hosts.txt");
+/// Domains of a built-in list, matched on label boundaries.
+pub(crate) struct Suffixes(LazyLock<HashSet<&'static str>>);
+
+const fn suffixes(text: fn() -> HashSet<&'static str>) -> Suffixes {
+    Suffixes(LazyLock::new(text))
+}
+
+fn entries(text: &'static str) -> HashSet<&'static str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+impl Suffixes {
+    /// The entry that `host` (lower case) is or is under.
+    pub(crate) fn find(&self, host: &str) -> Option<&'static str> {
+        let mut name = host;
+        loop {
+            if let Some(entry) = self.0.get(name) {
+                return Some(entry);
+            }
+            name = name.split_once('.')?.1;
+        }
+    }
+}
+
+/// Whether a stranger's program can come from there without leaving a name: paste sites, link shorteners, tunnels, dynamic
+/// DNS, gateways into Tor.
+pub(crate) fn is_throwaway(host: &str) -> bool {
+    [&PASTE_HOSTS, &LINK_SHORTENERS, &TUNNELS, &DYNAMIC_DNS, &TOR_GATEWAYS].iter().any(|list| list.find(host).is_some())
+}
+
+/// Whether many strangers keep files there, so that one of them says nothing about the others.
+pub(crate) fn is_shared(host: &str) -> bool {
+    [&SHARED_HOSTS, &COMMON_HOSTS].iter().any(|list| list.find(host).is_some()) || is_throwaway(host)
+}
 
 /// The entry of `list` that `host` is or is under, on a label boundary; ASCII case ignored.
 pub(crate) fn listed(list: &[&'static str], host: &str) -> Option<&'static str> {
@@ -66,7 +132,23 @@ mod tests {
 
     #[test]
     fn entries_are_lower_case_domains_and_unique() {
-        for list in [MINING_POOLS, THROWAWAY_HOSTS] {
+        let lists = [
+            "dynamic_dns",
+            "tunnels",
+            "paste_hosts",
+            "link_shorteners",
+            "tor_gateways",
+            "shared_hosts",
+            "common_hosts",
+        ];
+        let read = |name: &str| {
+            let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/intel");
+            std::fs::read_to_string(place.join(format!("{name}.txt"))).expect("a list")
+        };
+        let texts: Vec<String> = lists.into_iter().map(read).collect();
+        let entries = |text: &'static str| text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lists = texts.iter().map(|text| entries(text.clone().leak()).collect::<Vec<_>>());
+        for list in lists.chain([MINING_POOLS.to_vec()]) {
             let mut seen = std::collections::BTreeSet::new();
             for entry in list {
                 assert!(entry.contains('.') && !entry.starts_with('.'), "{entry}");
@@ -74,7 +156,15 @@ mod tests {
                 assert!(seen.insert(entry), "{entry} is listed twice");
             }
         }
-        assert!(MINING_POOLS.len() >= 60);
+        assert!(MINING_POOLS.len() >= 60 && DYNAMIC_DNS.0.len() >= 150);
+    }
+
+    #[test]
+    fn a_suffix_is_found_above_its_hosts() {
+        assert_eq!(DYNAMIC_DNS.find("a.b.duckdns.org"), Some("duckdns.org"));
+        assert_eq!(DYNAMIC_DNS.find("notduckdns.org"), None);
+        assert!(is_throwaway("x.trycloudflare.com") && !is_throwaway("github.com"));
+        assert!(is_shared("raw.githubusercontent.com") && !is_shared("bad.com"));
     }
 
     #[test]

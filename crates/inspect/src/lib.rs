@@ -14,7 +14,7 @@ pub mod detectors;
 mod engine;
 mod image;
 mod inspector;
-mod intel;
+pub mod intel;
 pub mod kind;
 mod mentions;
 mod observe;

@@ -2,9 +2,9 @@
 
 use std::{cell::OnceCell, collections::HashSet};
 
-use model::{EntryKind, EntryRecord, ImageConfig, LayerRecord, Problem};
+use model::{EntryKind, EntryRecord, Finding, ImageConfig, LayerRecord, Problem};
 
-use crate::packages::Installed;
+use crate::{intel::IntelSet, packages::Installed};
 
 /// Number of a layer (lowest first, of those that were read) and of an entry in it.
 pub type At = (usize, usize);
@@ -25,6 +25,12 @@ pub struct ImageView<'a> {
     pub runs: &'a HashSet<At>,
     /// Filled by the first who asks [`Self::packages`].
     pub installed: OnceCell<Installed<'a>>,
+    /// What was found in the config and its history.
+    pub config_findings: &'a [Finding],
+    /// What is known of hosts and files.
+    pub intel: &'a IntelSet,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// The merged view over an image's layers.

@@ -72,6 +72,9 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
+    /// Import what others know of hosts and files
+    #[command(subcommand)]
+    Intel(commands::intel::IntelRole),
     /// Show what is looked for, and how often it is wrong
     Detectors(commands::detectors::DetectorsArguments),
     /// Write completions for a shell

@@ -26,15 +26,16 @@ pub struct Station {
     settings: StationSettings,
     rules: RulePack,
     catalog: Box<dyn Catalog>,
+    intel: hunt::Intelligence,
 }
 
 impl Station {
-    /// Reads the rules and opens the catalog.
+    /// Reads the rules and opens the catalog, at `now` (seconds since 1970).
     ///
     /// # Errors
     ///
     /// [`Exit::Usage`] for rules that cannot be read or compiled, [`Exit::Internal`] if the catalog cannot be opened.
-    pub fn open(settings: StationSettings) -> Result<Self, Failure> {
+    pub fn open(settings: StationSettings, now: u64) -> Result<Self, Failure> {
         let places: Vec<_> = settings.rules.iter().map(|place| place.display().to_string()).collect();
         let files = rule_files(&settings.rules).or_exit(Exit::Usage)?;
         let rules = RulePack::new(files).with_context(|| format!("compile {}", places.join(", ")));
@@ -44,7 +45,8 @@ impl Station {
             Some(folder) => open_catalog(folder)?,
             None => store::in_memory().or_exit(Exit::Internal)?,
         };
-        Ok(Self { settings, rules, catalog })
+        let intel = hunt::Intelligence::open(catalog.as_ref(), now).or_exit(Exit::Internal)?;
+        Ok(Self { settings, rules, catalog, intel })
     }
 
     /// What every stage of the pipeline needs.
@@ -53,6 +55,7 @@ impl Station {
         hunt::Context {
             rules: &self.rules,
             catalog: self.catalog.as_ref(),
+            intel: &self.intel,
             registry: &self.settings.registry,
             limits: &self.settings.limits,
             workers: self.settings.workers,

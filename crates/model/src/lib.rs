@@ -8,6 +8,7 @@
 //! | [`taxonomy`] | category, disposition, severity, confidence, maturity, weight |
 //! | [`evidence`] | indicators, observations, findings, and where each of them is |
 //! | [`packages`] | what the package databases inside a layer say |
+//! | [`intel`] | threat intelligence: sources, entries, values |
 //! | [`record`] | what is remembered of a file, a layer and an image: the catalog's contents |
 //! | [`report`] | verdict and scan report: the public JSON |
 //! | [`text`] | making text that a sample wrote safe to show |
@@ -15,6 +16,7 @@
 pub mod digest;
 pub mod evidence;
 pub mod image;
+pub mod intel;
 pub mod packages;
 pub mod record;
 pub mod reference;
@@ -25,6 +27,7 @@ pub mod text;
 pub use digest::{Digest, Hasher};
 pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation, Origin};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
+pub use intel::{IntelEntry, IntelSource, IntelValue, Standing};
 pub use packages::{
     Diversion, EntryDigests, FileDigest, LayerPackages, ListedPath, PackageDatabase, PackageFacts, PackageManager,
     PackagedFile,

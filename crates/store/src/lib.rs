@@ -3,12 +3,13 @@
 //! The only code of Lazaret that knows SQL.
 
 mod hunts;
+mod intel;
 mod memo;
 mod reports;
 mod schema;
 mod sqlite;
 
-use model::{Digest, FileFacts, LayerRecord, ScanReport};
+use model::{Digest, FileFacts, IntelEntry, IntelSource, LayerRecord, ScanReport};
 
 /// What went wrong with the catalog.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +166,34 @@ pub trait Catalog: Send + Sync {
     ///
     /// Any [`StoreError`].
     fn set_hunt_item(&self, hunt: &str, item: &HuntItem) -> Result<(), StoreError>;
+
+    /// The imported intelligence without its entries, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn intel_sources(&self) -> Result<Vec<IntelSource>, StoreError>;
+
+    /// Keeps what a source says, in place of what the source of the same name said before, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn put_intel(&self, source: &IntelSource, entries: &[IntelEntry]) -> Result<(), StoreError>;
+
+    /// Forgets a source; tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn remove_intel(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Hands every entry of every source to `visit`, source by source, each in the order it was put.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; [`StoreError::Corrupt`] also for a source that another version of Lazaret imported.
+    fn for_each_intel(&self, visit: &mut dyn FnMut(&IntelSource, IntelEntry)) -> Result<(), StoreError>;
 }
 
 /// Opens or creates the SQLite catalog `catalog.sqlite` in `folder`; migrates an older one. A folder that is missing is

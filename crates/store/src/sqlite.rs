@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Digest, FileFacts, LayerRecord, ScanReport};
+use model::{Digest, FileFacts, IntelEntry, IntelSource, LayerRecord, ScanReport};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use crate::{Catalog, HuntItem, StoreError, hunts, memo, reports, schema};
+use crate::{Catalog, HuntItem, StoreError, hunts, intel, memo, reports, schema};
 
 /// Longest wait for another process that writes. The largest layer takes well under a second.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -199,6 +199,27 @@ impl Catalog for Sqlite {
 
     fn set_hunt_item(&self, hunt: &str, item: &HuntItem) -> Result<(), StoreError> {
         self.write(|catalog| hunts::set_item(catalog, hunt, item))
+    }
+
+    fn intel_sources(&self) -> Result<Vec<IntelSource>, StoreError> {
+        self.read(intel::sources)
+    }
+
+    fn put_intel(&self, source: &IntelSource, entries: &[IntelEntry]) -> Result<(), StoreError> {
+        self.write(|catalog| intel::put(catalog, source, entries))
+    }
+
+    fn remove_intel(&self, name: &str) -> Result<bool, StoreError> {
+        let mut was_there = false;
+        self.write(|catalog| {
+            was_there = intel::remove(catalog, name)?;
+            Ok(())
+        })?;
+        Ok(was_there)
+    }
+
+    fn for_each_intel(&self, visit: &mut dyn FnMut(&IntelSource, IntelEntry)) -> Result<(), StoreError> {
+        self.read(|catalog| intel::for_each(catalog, visit))
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use model::{
     Category, Completeness, Confidence, Digest, Disposition, EntryKind, EntryRecord, FileFacts, FileKind, Finding,
-    ImageIdentity, Inside, LayerRecord, LayerSummary, Location, Maturity, Observation, Platform, Problem, ProblemKind,
-    SCHEMA, ScanReport, Severity, Verdict, Weight,
+    ImageIdentity, Inside, IntelEntry, IntelSource, IntelValue, LayerRecord, LayerSummary, Location, Maturity,
+    Observation, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Severity, Standing, Verdict, Weight,
 };
 use store::{Catalog, HuntItem, HuntState};
 
@@ -22,6 +22,7 @@ fn suite(fresh: Fresh<'_>) {
     sightings_widen(fresh);
     reports_come_in_order_and_the_visitor_may_ask_back(fresh);
     hunts_keep_their_order_and_state(fresh);
+    intelligence_comes_back_and_is_replaced_whole(fresh);
     threads_share_it(fresh);
 }
 
@@ -130,6 +131,63 @@ fn reports_come_in_order_and_the_visitor_may_ask_back(fresh: Fresh<'_>) {
     let sorted: BTreeSet<_> = subjects.iter().copied().collect();
     assert_eq!(subjects.len(), 100);
     assert_eq!(subjects, Vec::from_iter(sorted));
+}
+
+fn intelligence_comes_back_and_is_replaced_whole(fresh: Fresh<'_>) {
+    let catalog = fresh();
+    let source = |name: &str, entries: &[IntelEntry]| IntelSource {
+        name: name.to_owned(),
+        format: "plain".to_owned(),
+        imported_at: 7,
+        entries: entries.len() as u64,
+        refused: 1,
+        notes: vec!["line 3: no \0 host".to_owned()],
+        digest: digest(name),
+        is_dated: true,
+    };
+    let entry = |value, standing| IntelEntry {
+        value,
+        standing,
+        label: "a threat \u{202e}".to_owned(),
+        first_seen: Some(1),
+        until: None,
+        confidence: Confidence::High,
+    };
+    let listed = Standing::Listed(Category::MaliciousWebsite);
+    let address = "2001:db8::7".parse().expect("an address");
+    let every_kind = vec![
+        entry(IntelValue::Domain("bad.invalid".to_owned()), listed),
+        entry(IntelValue::Url("bad.invalid/a?b".to_owned()), listed),
+        entry(IntelValue::UrlPrefix("bad.invalid/b".to_owned()), listed),
+        entry(IntelValue::Address(address, Some(80)), listed),
+        entry(IntelValue::Network(address, 32), Standing::Allowed),
+        entry(IntelValue::File(digest("file")), listed),
+        entry(IntelValue::Exactly("x.invalid".to_owned()), Standing::Allowed),
+        entry(IntelValue::Holding("x".to_owned()), Standing::Allowed),
+        entry(IntelValue::Domain("new.invalid".to_owned()), Standing::Registered(u64::MAX)),
+    ];
+    let many: Vec<_> =
+        (0..10_000).map(|number| entry(IntelValue::Domain(format!("{number}.invalid")), listed)).collect();
+    let read = || {
+        let mut seen: Vec<(String, IntelEntry)> = Vec::new();
+        let visit = &mut |source: &IntelSource, entry| seen.push((source.name.clone(), entry));
+        catalog.for_each_intel(visit).expect("entries");
+        seen
+    };
+
+    catalog.put_intel(&source("one", &many), &many).expect("put");
+    catalog.put_intel(&source("two", &every_kind), &every_kind).expect("put");
+    assert_eq!(catalog.intel_sources().expect("sources"), [source("one", &many), source("two", &every_kind)]);
+    let (ones, twos): (Vec<_>, Vec<_>) = read().into_iter().partition(|(name, _)| name == "one");
+    assert_eq!(ones.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), many);
+    assert_eq!(twos.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), every_kind);
+
+    catalog.put_intel(&source("one", &many[..1]), &many[..1]).expect("put");
+    assert_eq!(read().iter().filter(|(name, _)| name == "one").count(), 1, "what it said before is gone");
+    assert!(catalog.remove_intel("one").expect("remove"));
+    assert!(!catalog.remove_intel("one").expect("remove"));
+    assert_eq!(catalog.intel_sources().expect("sources"), [source("two", &every_kind)]);
+    assert_eq!(read().len(), every_kind.len());
 }
 
 fn hunts_keep_their_order_and_state(fresh: Fresh<'_>) {

@@ -3,21 +3,18 @@
 //! Nothing is judged here: the values are matched against intelligence and link images to one another.
 //!
 //! - Sees: `http`, `https`, `ftp`, `tcp` and `ws` URLs in scripts, ELF files and text that looks like code, up to 64 a file.
-//! - Misses: hosts without a scheme, split or encoded ones.
+//! - Misses: hosts without a scheme (see `bare-hosts`), split or encoded ones. In comments, rule files and lists of more than
+//!   400 URLs values have low confidence, and are judged only where the image runs the file.
 //! - False alarms: none that count, as every match is a fact. To keep them few, loopback, private, documentation and
 //!   reserved addresses, names that cannot be resolved, templates, and the hosts of `rules/intel/common_hosts.txt` are skipped.
 //! - Source: RFC 3986; RFC 6761 (special names); RFC 6890 (special addresses).
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    net::Ipv4Addr,
-    sync::LazyLock,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::shell::text;
+use crate::{intel::COMMON_HOSTS, shell::text};
 
 pub(crate) const DETECTOR: Detector = Detector {
     about: About {
@@ -39,15 +36,12 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 /// Most values kept of one file.
 const VALUES_MAX: usize = 64;
+/// A text with more URLs is a list of them.
+const LIST_MIN: usize = 400;
 /// Longest URL kept.
 const URL_BYTES_MAX: usize = 256;
 /// Text is judged to be code or not by this much of it.
 const HEAD_BYTES: usize = 4096;
-
-static COMMON_HOSTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    let list = include_str!("../../../../rules/intel/common_hosts.txt");
-    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
-});
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     // Facts to link images by: where the kind is doubtful, only what stands in text, so that data names no hosts.
@@ -59,11 +53,13 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     {
         return Vec::new();
     }
-    let mut values = BTreeSet::new();
-    let (mut first, mut done) = (None, 0);
+    let is_list = sample.kind == FileKind::Text && (sample.hits.len() > LIST_MIN || is_rule_file(sample.bytes));
+    // What is named, and what is only talked about: in comments, rule files, lists.
+    let (mut named, mut mentioned) = (Values::default(), Values::default());
+    let mut done = 0;
     for hit in sample.hits {
         // A URL inside a URL is a parameter.
-        if hit.offset < done || values.len() >= VALUES_MAX {
+        if hit.offset < done || named.values.len() >= VALUES_MAX {
             continue;
         }
         let Some(rest) = sample.bytes.get(hit.offset..) else { continue };
@@ -71,25 +67,55 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         done = hit.offset + length;
         let Some(url) = rest.get(..length).and_then(|url| std::str::from_utf8(url).ok()) else { continue };
         let Some(host) = public_host(url) else { continue };
-        first.get_or_insert(hit.offset);
-        let url = url.trim_end_matches(['.', ',', ')', ';', ':', '!', '?', '*', '_', '/']);
-        values.insert(Indicator { kind: IndicatorKind::Url, value: url.to_owned() });
-        values.insert(host);
+        let values = if is_list || is_in_comment(sample, hit.offset) { &mut mentioned } else { &mut named };
+        if values.values.len() < VALUES_MAX {
+            let url = url.trim_end_matches(['.', ',', ')', ';', ':', '!', '?', '*', '_', '/']);
+            values.first.get_or_insert(hit.offset);
+            values.values.insert(Indicator { kind: IndicatorKind::Url, value: url.to_owned() });
+            values.values.insert(host);
+        }
     }
-    let Some(first) = first else { return Vec::new() };
-    let mut hosts = values.iter().filter(|value| value.kind != IndicatorKind::Url).map(|value| value.value.as_str());
-    let name = hosts.next().unwrap_or_default();
-    let summary = match hosts.count() {
-        0 => format!("names {name}"),
-        more => format!("names {name} and {more} more"),
-    };
-    let mut found = Match::new(summary, first);
-    found.indicators = values.into_iter().take(VALUES_MAX).collect();
-    vec![found]
+    let named = named.said("names", Confidence::High);
+    named.into_iter().chain(mentioned.said("talks about", Confidence::Low)).collect()
+}
+
+#[derive(Default)]
+struct Values {
+    values: BTreeSet<Indicator>,
+    first: Option<usize>,
+}
+
+impl Values {
+    fn said(self, verb: &str, confidence: Confidence) -> Option<Match> {
+        let first = self.first?;
+        let mut hosts = self.values.iter().filter(|it| it.kind != IndicatorKind::Url).map(|it| it.value.as_str());
+        let name = hosts.next().unwrap_or_default();
+        let summary = match hosts.count() {
+            0 => format!("{verb} {name}"),
+            more => format!("{verb} {name} and {more} more"),
+        };
+        let mut found = Match::new(summary, first);
+        found.confidence = Some(confidence);
+        found.indicators = self.values.into_iter().take(VALUES_MAX).collect();
+        Some(found)
+    }
+}
+
+/// Whether the line is a comment in some common language: a maintainer's address, the page an idea came from.
+fn is_in_comment(sample: &Sample<'_>, offset: usize) -> bool {
+    const LINE_BYTES_MAX: usize = 256;
+    if !matches!(sample.kind, FileKind::Script | FileKind::Text) {
+        return false;
+    }
+    let (_, line) = sample.line(offset, LINE_BYTES_MAX);
+    let line = String::from_utf8_lossy(line);
+    // Vim begins comments with a quote that is not closed.
+    let is_vim = line.trim_start().starts_with("\" ") && line.matches('"').count() == 1;
+    is_vim || text::is_comment(&line)
 }
 
 /// Brackets, braces, `=`, `;` and `$` make up at least one character in fifty, and it is not markup.
-fn looks_like_code(bytes: &[u8]) -> bool {
+pub(super) fn looks_like_code(bytes: &[u8]) -> bool {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     let signs =
         head.iter().filter(|b| matches!(b, b'{' | b'}' | b'(' | b')' | b'=' | b';' | b'$' | b'&' | b'|')).count();
@@ -98,6 +124,23 @@ fn looks_like_code(bytes: &[u8]) -> bool {
         .iter()
         .any(|mark| head.trim_ascii_start().starts_with(mark));
     !is_markup && signs * 50 >= head.len()
+}
+
+/// Whether the text is made to recognise hosts and not to contact them: rules of YARA, Suricata and Snort, filters of ad
+/// blockers, signatures of ClamAV. What is named there is only looked at where the image runs the file, so that nobody is
+/// helped by dressing a script up as one.
+pub(super) fn is_rule_file(bytes: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(bytes.get(..HEAD_BYTES).unwrap_or(bytes));
+    let lines = || head.lines().map(str::trim_start);
+    let begin = |starts: &[&str]| lines().filter(|line| starts.iter().any(|start| line.starts_with(start))).count();
+    let filters = lines().filter(|line| line.starts_with("||") || line.starts_with("@@||")).count();
+    let signatures =
+        lines().filter(|line| line.matches(':').count() >= 3 && line.contains(":*:") || line.contains(";Engine:"));
+    (begin(&["rule ", "private rule ", "global rule "]) > 0 && begin(&["condition:", "strings:"]) > 0)
+        || (begin(&["alert ", "drop ", "reject ", "# alert ", "#alert "]) > 0 && head.contains("sid:"))
+        || head.starts_with("[Adblock")
+        || filters >= 3
+        || signatures.count() >= 3
 }
 
 fn is_url_byte(byte: u8) -> bool {
@@ -120,7 +163,7 @@ fn public_host(url: &str) -> Option<Indicator> {
     (is_name(&host) && !is_common(&host, path)).then_some(Indicator { kind: IndicatorKind::Domain, value: host })
 }
 
-fn is_public(address: Ipv4Addr) -> bool {
+pub(super) fn is_public(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(address.is_loopback()
         || address.is_private()
@@ -166,16 +209,11 @@ fn is_name(host: &str) -> bool {
         && !SET_APART.contains(&top)
 }
 
-fn is_common(host: &str, path: &str) -> bool {
-    let mut name = host;
-    loop {
-        if COMMON_HOSTS.contains(name) || matches!(name, "example.com" | "example.org" | "example.net") {
-            return true;
-        }
-        match name.split_once('.') {
-            Some((_, parent)) => name = parent,
-            None => break,
-        }
+pub(super) fn is_common(host: &str, path: &str) -> bool {
+    let is_example =
+        |domain: &str| host.strip_suffix(domain).is_some_and(|left| left.is_empty() || left.ends_with('.'));
+    if COMMON_HOSTS.find(host).is_some() || ["example.com", "example.org", "example.net"].into_iter().any(is_example) {
+        return true;
     }
     // Every project links to its home; what matters are the files that anybody can put there.
     matches!(host, "github.com" | "www.github.com" | "gitlab.com" | "bitbucket.org" | "sourceforge.net")

@@ -14,6 +14,7 @@ use crate::{
 
 // Add a detector: its module here …
 mod attack_targets;
+mod bare_hosts;
 mod bind_shell;
 mod changed_package_file;
 mod cloud_key;
@@ -24,6 +25,7 @@ mod credential_theft;
 mod cron_persistence;
 mod deleted_security_tool;
 mod download_and_run;
+mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
 mod flood_tool;
@@ -33,6 +35,8 @@ mod history_facts;
 mod indicators;
 mod init_persistence;
 mod kernel_rootkit;
+mod known_bad_file;
+mod known_bad_host;
 mod ld_preload;
 mod login_config;
 mod miner_binary;
@@ -52,12 +56,14 @@ mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
 mod tunnel_config;
+mod tunnel_or_paste_host;
 mod tunnel_program;
 mod wallet;
 mod web_shell;
 mod wiper;
 mod world_writable_suid;
 mod worm;
+mod young_domain;
 
 pub(crate) use env_secret::looks_random;
 
@@ -65,6 +71,7 @@ pub(crate) use env_secret::looks_random;
 pub(crate) const ALL: &[&Detector] = &[
     &attack_targets::DETECTOR,
     &bind_shell::DETECTOR,
+    &bare_hosts::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
@@ -109,8 +116,16 @@ pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// Detectors of whole images.
-pub(crate) const ALL_IMAGE: &[&ImageDetector] =
-    &[&changed_package_file::DETECTOR, &deleted_security_tool::DETECTOR, &format_anomaly::DETECTOR];
+pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[
+    &changed_package_file::DETECTOR,
+    &deleted_security_tool::DETECTOR,
+    &dynamic_dns_host::DETECTOR,
+    &format_anomaly::DETECTOR,
+    &known_bad_file::DETECTOR,
+    &known_bad_host::DETECTOR,
+    &tunnel_or_paste_host::DETECTOR,
+    &young_domain::DETECTOR,
+];
 
 /// Every detector, in the order they are asked.
 #[must_use]
@@ -265,7 +280,7 @@ pub struct ImageDetector {
 }
 
 /// Where in an image something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spot {
     /// An entry of a layer.
     File(At),
@@ -273,6 +288,8 @@ pub enum Spot {
     Layer(usize),
     /// A history line.
     History(usize),
+    /// Where a finding of [`ImageView::config_findings`] is.
+    Config(usize),
     /// The image as a whole.
     Image,
 }

@@ -53,7 +53,7 @@ impl Host {
             Self::Private
         } else if !last.bytes().all(|b| b.is_ascii_alphabetic()) && !last.starts_with("xn--") {
             Self::Placeholder
-        } else if intel::listed(intel::THROWAWAY_HOSTS, &name).is_some() {
+        } else if intel::is_throwaway(&name) {
             Self::Throwaway
         } else {
             Self::Named

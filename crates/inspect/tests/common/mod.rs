@@ -3,8 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use inspect::{At, ImageView, MergedFiles, Place, RulePack, packages};
-use model::{Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerPackages, LayerRecord, Problem};
+use inspect::{
+    At, ImageView, MergedFiles, Place, RulePack,
+    intel::{
+        IntelSet,
+        import::{self, Format, Options},
+    },
+    packages,
+};
+use model::{
+    Category, Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerPackages, LayerRecord, Problem,
+};
 use serde::Deserialize;
 
 /// An image without tar and gzip:
@@ -12,8 +21,11 @@ use serde::Deserialize;
 /// ```json
 /// {"reference": "docker.io/library/nginx:1", "config": {"config": {"Cmd": ["/x"]}}, "runs": ["x"],
 ///  "layers": [{"files": {"x": {"text": "…"}, "y": {"base64": "…", "mode": 2541}, "z": {"link": "x"}, ".wh.w": {}},
-///              "problems": [{"kind": "ambiguous", "place": "x", "detail": "…", "unseen_bytes": 0}]}]}
+///              "problems": [{"kind": "ambiguous", "place": "x", "detail": "…", "unseen_bytes": 0}]}],
+///  "intel": [{"format": "plain", "category": "dynamic-dns", "text": "…"}]}
 /// ```
+///
+/// Intelligence is that of 2026-11-23, the day of the scan.
 #[derive(Deserialize)]
 pub(crate) struct Image {
     #[serde(default)]
@@ -24,7 +36,23 @@ pub(crate) struct Image {
     /// Paths that the image runs: following the entry point is not this crate's work.
     #[serde(default)]
     runs: Vec<String>,
+    /// Lists that were imported.
+    #[serde(default)]
+    intel: Vec<Intel>,
 }
+
+#[derive(Deserialize)]
+struct Intel {
+    format: String,
+    #[serde(default)]
+    category: Option<Category>,
+    #[serde(default)]
+    allow: bool,
+    text: String,
+}
+
+/// 2026-11-23.
+const NOW: u64 = 1_795_392_000;
 
 #[derive(Deserialize)]
 struct Layer {
@@ -76,6 +104,7 @@ impl Image {
             }
         }
         let runs: HashSet<At> = self.runs.iter().filter_map(|path| merged.at(path)).collect();
+        let config_findings = pack.config(&config);
         pack.image(&ImageView {
             reference: &self.reference,
             config: &config,
@@ -84,7 +113,24 @@ impl Image {
             files: &merged,
             runs: &runs,
             installed: std::cell::OnceCell::new(),
+            config_findings: &config_findings,
+            intel: &self.intel(),
+            now: NOW,
         })
+    }
+}
+
+impl Image {
+    fn intel(&self) -> IntelSet {
+        let mut set = IntelSet::builder();
+        for (list, number) in self.intel.iter().zip(1..) {
+            let format = Format::ALL.iter().find(|format| format.word() == list.format).expect("a format");
+            let options = Options { category: list.category, is_allow_list: list.allow, registered: None, now: NOW };
+            let read = import::import(list.text.as_bytes(), *format, &options);
+            assert_eq!(read.refused, 0, "{:?}", read.notes);
+            read.entries.iter().for_each(|entry| set.add(&format!("list {number}"), entry));
+        }
+        set.finish("test".to_owned())
     }
 }
 

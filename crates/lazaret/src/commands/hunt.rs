@@ -123,7 +123,7 @@ pub fn run(arguments: HuntArguments, config: &ConfigFile, surroundings: &Surroun
     }
     let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
     let begun = (surroundings.seconds)();
-    let hunted = Station::open(settings).and_then(|station| {
+    let hunted = Station::open(settings, (surroundings.now)()).and_then(|station| {
         hunt::hunt(&plan, &station.context(surroundings))
             .map_err(|error| Failure { exit: exit_of(&error), error: error.into() })
     });

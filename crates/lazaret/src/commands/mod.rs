@@ -5,5 +5,6 @@ pub mod detectors;
 pub mod explain;
 pub mod feed;
 pub mod hunt;
+pub mod intel;
 pub mod man;
 pub mod scan;

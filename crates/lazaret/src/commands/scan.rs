@@ -64,7 +64,7 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
     let format = arguments.format.or(config.scan().format).unwrap_or(Format::Table);
     let settings = config.station(&arguments.station, &surroundings.environment).or_exit(Exit::Usage)?;
     let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
-    let station = match Station::open(settings) {
+    let station = match Station::open(settings, (surroundings.now)()) {
         Ok(station) => station,
         Err(failure) => {
             destination.give_up();

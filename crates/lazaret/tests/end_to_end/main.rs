@@ -5,6 +5,7 @@
 mod bombs;
 mod hostile_names;
 mod hunts;
+mod intelligence;
 mod memo;
 mod mistakes;
 mod network;
