@@ -5,7 +5,8 @@
 //!
 //! - Sees: flooding tools told a host outside; load tools told many hosts, or in a loop over a fetched list; endless
 //!   loops of requests over many hosts, most of them under one country's domain.
-//! - Misses: targets in another file than the loop; loops put together at run time.
+//! - Misses: targets in another file than the loop; loops put together at run time; hosts of many countries in a loop that
+//!   names no load tool; hosts without a scheme.
 //! - False alarms: link checkers and monitors loop over hosts too: without words of an attack, and with pauses, they are
 //!   at most a sign; mirror lists have no loop.
 //! - Source: public reports on volunteer DDoS images (CrowdStrike, May 2022), manuals of the tools; ATT&CK T1498, T1499.
@@ -114,9 +115,7 @@ static HOSTILE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static URL_HOST: LazyLock<Regex> = LazyLock::new(|| {
-    one(
-        r#"(?i)(?:https?://|tcp://|udp://|["'\s,\[])([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6})(?::\d{1,5})?(?:/[^\s"',)\]<>]*)?(?:["'\s,)\]<>]|$)"#,
-    )
+    one(r#"(?i)(?:https?|tcp|udp)://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6})(?::\d{1,5})?/?(?:["'\s,)\]<>]|$)"#)
 });
 
 fn one(pattern: &str) -> Regex {
@@ -135,7 +134,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return Vec::new();
     }
     // An endless loop is in every other script: whatever is cheap comes first.
-    if !names_tool && sample.bytes.iter().filter(|byte| **byte == b'.').count() < 2 * TARGETS_MIN {
+    if !names_tool && sample.bytes.iter().filter(|byte| **byte == b'.').count() < ONE_COUNTRY_MIN {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(sample.bytes);
@@ -172,7 +171,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let hosts = hosts(&text);
     let country = country(&hosts);
     let is_campaign = country.is_some() && hosts.len() >= ONE_COUNTRY_MIN;
-    if hosts.len() < if loads { TARGETS_MIN } else { 2 * TARGETS_MIN } || hostile == 0 && !is_campaign {
+    // Hosts of many lands in an endless loop are anybody's: a tool for load, or one land, makes targets of them.
+    if !is_campaign && !(loads && hosts.len() >= TARGETS_MIN && hostile > 0) {
         return Vec::new();
     }
     let whose =
@@ -180,8 +180,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let summary =
         format!("endless requests to {} hosts{whose}, first {}", hosts.len(), hosts.first().map_or("", |host| host));
     let mut one = found(summary, first.offset, hosts);
-    // Endless, at once, and at many who did not ask: a monitor pauses and calls nobody a target.
-    let is_attack = endless && hostile >= 2 && (is_campaign || loads || !text.contains("sleep"));
+    // A monitor of one land's sites pauses and calls nobody a target.
+    let is_attack = endless && hostile >= 2;
     if !is_attack {
         one.weight = Some(Weight::Sign);
         one.severity = Some(Severity::Medium);

@@ -204,6 +204,11 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     };
     let mut services: Vec<&str> = Vec::new();
     for hit in sample.hits {
+        // `spawns.append` holds a service's host too.
+        let (_, before) = sample.around(hit.offset, 1, 0);
+        if before.first().is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
         if let Some(name) = named(&hit)
             && !services.contains(&name)
         {
@@ -347,6 +352,12 @@ mod tests {
         let script =
             "requests.post('https://api.nodepay.org/api/auth/session', headers={'Authorization': 'Bearer x'})\n";
         assert_eq!(weight(script.as_bytes()), Some(Weight::Sign));
+    }
+
+    #[test]
+    fn part_of_a_word_is_no_service() {
+        let other = elf(&["spawns.append(x)", "bandwidth", "credits", "email", "device_id", "tunnel", "CONNECT "]);
+        check(&DETECTOR, "x", &other, &[]);
     }
 
     #[test]
