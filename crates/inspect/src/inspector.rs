@@ -275,7 +275,7 @@ impl<'p> Inspector<'p> {
 
     /// What was encoded in a file that is itself at `depth`: each stage a file of its own.
     fn stages(&mut self, stages: Vec<Stage>, depth: u32, outer: &mut Outer, answers: &mut Answers) {
-        for Stage { word, bytes } in stages {
+        for Stage { word, maker, bytes } in stages {
             if !outer.budget.is_new(&bytes) {
                 continue;
             }
@@ -285,7 +285,9 @@ impl<'p> Inspector<'p> {
             }
             let kind = sniff(&bytes);
             let mut inside = Answers::default();
+            outer.budget.enter(maker);
             let deeper = self.file(&bytes, kind, 0, outer, &mut inside);
+            outer.budget.enter("");
             if kind == FileKind::Archive {
                 self.archive(&bytes, depth + 1, outer, &mut inside);
                 once(&mut inside.observations);

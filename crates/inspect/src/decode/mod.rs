@@ -92,6 +92,8 @@ pub(crate) struct Decoder {
 pub(crate) struct Stage {
     /// How: `base64@1234`.
     pub(crate) word: String,
+    /// Id of the decoder.
+    pub(crate) maker: &'static str,
     /// What.
     pub(crate) bytes: Vec<u8>,
 }
@@ -101,18 +103,30 @@ pub(crate) struct Budget {
     bytes_left: usize,
     stages_left: u32,
     seen: HashSet<Digest>,
+    /// Id of the decoder that made what is looked at.
+    maker: &'static str,
 }
 
 impl Budget {
     /// For an outer file of so many bytes.
     pub(crate) fn new(outer_bytes: usize) -> Self {
         let by_ratio = outer_bytes.saturating_mul(DECODED_RATIO_MAX).max(DECODED_GRACE_BYTES);
-        Self { bytes_left: DECODED_BYTES_MAX.min(by_ratio), stages_left: STAGES_OUTER_MAX, seen: HashSet::new() }
+        Self {
+            bytes_left: DECODED_BYTES_MAX.min(by_ratio),
+            stages_left: STAGES_OUTER_MAX,
+            seen: HashSet::new(),
+            maker: "",
+        }
     }
 
     /// Whether nobody looked at these bytes as a stage of this outer file before.
     pub(crate) fn is_new(&mut self, bytes: &[u8]) -> bool {
         self.seen.insert(Digest::of(bytes))
+    }
+
+    /// What is looked at next was made by the decoder of that id; empty if by none.
+    pub(crate) fn enter(&mut self, maker: &'static str) {
+        self.maker = maker;
     }
 
     /// Bytes that may still be unpacked: for archives in stages.
@@ -131,6 +145,7 @@ pub(crate) struct Stages<'b> {
     budget: &'b mut Budget,
     left: u32,
     offsets: Offsets,
+    maker: &'static str,
     kept: Vec<Stage>,
     /// Reached ceilings, each once, with what was dropped for it.
     problems: Vec<Problem>,
@@ -160,7 +175,7 @@ impl Stages<'_> {
         self.budget.stages_left -= 1;
         self.budget.bytes_left -= bytes.len();
         let word = format!("{how}@{}", self.offsets.in_file(offset));
-        self.kept.push(Stage { word, bytes });
+        self.kept.push(Stage { word, maker: self.maker, bytes });
     }
 
     /// Says that so many bytes were not decoded for want of [`room`](Self::room).
@@ -188,11 +203,21 @@ pub(crate) fn stages(
     offsets: Offsets,
     budget: &mut Budget,
 ) -> (Vec<Stage>, Vec<Problem>) {
-    let mut stages = Stages { budget, left: STAGES_MAX, offsets, kept: Vec::new(), problems: Vec::new() };
+    let maker = budget.maker;
+    let mut stages = Stages { budget, left: STAGES_MAX, offsets, maker: "", kept: Vec::new(), problems: Vec::new() };
     for (decoder, hits) in router.decoders(kind, routed) {
+        // What words were put together of is not put together again.
+        if is_shell(maker) && is_shell(decoder.id) {
+            continue;
+        }
+        stages.maker = decoder.id;
         ask(decoder, &Sample { bytes, kind, hits, place: None }, &mut stages);
     }
     (stages.kept, stages.problems)
+}
+
+fn is_shell(id: &str) -> bool {
+    [shell::SCRIPT.id, shell::LINES.id].contains(&id)
 }
 
 /// Asks one decoder. If it fails, that costs its own stages.
@@ -238,8 +263,9 @@ pub fn unfold(bytes: &[u8]) -> (Vec<(String, Vec<u8>)>, Vec<Problem>) {
     static ROUTER: std::sync::LazyLock<Router> = std::sync::LazyLock::new(|| Router::new(&[], &[], ALL));
     let mut budget = Budget::new(bytes.len());
     let (mut unfolded, mut problems) = (Vec::new(), Vec::new());
-    let mut queue = vec![(0, String::new(), bytes.to_vec())];
-    while let Some((depth, path, bytes)) = queue.pop() {
+    let mut queue = vec![(0, String::new(), "", bytes.to_vec())];
+    while let Some((depth, path, maker, bytes)) = queue.pop() {
+        budget.enter(maker);
         let kind = sniff(&bytes);
         let mut routed = Routed::default();
         ROUTER.route(&bytes, kind, &mut routed);
@@ -252,7 +278,7 @@ pub fn unfold(bytes: &[u8]) -> (Vec<(String, Vec<u8>)>, Vec<Problem>) {
             let path = if path.is_empty() { stage.word } else { format!("{path}!{}", stage.word) };
             unfolded.push((path.clone(), stage.bytes.clone()));
             if depth + 1 < DEPTH_MAX {
-                queue.push((depth + 1, path, stage.bytes));
+                queue.push((depth + 1, path, stage.maker, stage.bytes));
             } else {
                 problems.push(too_deep(stage.bytes.len()));
             }
@@ -289,6 +315,7 @@ pub(crate) mod testing {
             budget: &mut budget,
             left: STAGES_MAX,
             offsets: Offsets::PLAIN,
+            maker: decoder.id,
             kept: Vec::new(),
             problems: Vec::new(),
         };
@@ -341,6 +368,14 @@ mod tests {
         assert_eq!(stages.len(), STAGES_MAX as usize);
         assert_eq!(problems[0].kind, ProblemKind::EntriesLimit);
         assert!(problems[0].unseen_bytes > 10_000, "{problems:?}");
+    }
+
+    /// Each reading of a script peels off another backslash, and none of them is what the shell reads.
+    #[test]
+    fn a_script_is_read_as_a_shell_does_once() {
+        let script = "#!/bin/sh\nc''url x\necho \\\\$'\\x5c\\x5c\\x5cc\\x5cu\\x5crl'\n";
+        let (stages, problems) = unfold(script.as_bytes());
+        assert_eq!((stages.len(), problems), (1, Vec::new()), "{stages:?}");
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let bytes = sample.bytes;
     let parts = data_of::<FileHeader64<Endianness>>(bytes).or_else(|| data_of::<FileHeader32<Endianness>>(bytes));
     let mut tables = 0;
-    for part in parts.unwrap_or_else(|| vec![0..bytes.len()]) {
+    let whole = || std::iter::once(0..bytes.len()).collect();
+    for part in parts.unwrap_or_else(whole) {
         let Some(data) = bytes.get(part.clone()) else { continue };
         let mut done = 0;
         candidates(data, |at| {
