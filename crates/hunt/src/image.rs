@@ -7,19 +7,19 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use inspect::ImageView;
+use inspect::{ImageView, LAYER_PLACE};
 use model::{
-    Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location,
-    Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
+    Category, Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary,
+    Location, Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
 };
 use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
 
 use crate::{
-    Context, Run, ScanError,
+    Context, Run, ScanError, known,
     overlay::{At, Overlay},
     reach::{Reach, reach},
-    read_layer::{LAYER_PLACE, depends_on_the_day, lock, read_layer},
+    read_layer::{depends_on_the_day, lock, read_layer},
 };
 
 /// Findings of weight fact kept in one report.
@@ -73,10 +73,13 @@ pub(crate) fn scan_image(
 fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
     let context = run.context;
     let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
-    let Some(mut report) = context.catalog.report(&manifest, context.rules.id())? else { return Ok(None) };
+    let Some(mut report) = context.catalog.report(&manifest, &questions(context))? else { return Ok(None) };
     // What is declared rests on the name: an image that calls itself a miner here may be called otherwise there.
-    let depends_on_name = report.verdict.concealment.is_some() && report.image.reference != image.reference;
-    if depends_on_name || depends_on_the_day(&report.problems) {
+    // What it claims to be rests on it, too.
+    let claims = report.findings.iter().any(|finding| finding.observation.category == Category::Impersonation)
+        || inspect::is_claim(claimed(image), context.known);
+    let depends_on_name = report.verdict.concealment.is_some() || claims;
+    if (depends_on_name && report.image.reference != image.reference) || depends_on_the_day(&report.problems) {
         return Ok(None);
     }
     if is_too_old(report.image.created.as_deref(), run) {
@@ -92,6 +95,18 @@ fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<Scan
     context.catalog.put_report(&report)?;
     context.progress.image_begins(&image.reference, 0);
     Ok(Some(Some(report)))
+}
+
+/// The id of everything that is asked about an image: of the rules and of what is known. What is asked about layers and
+/// files depends on the rules alone.
+fn questions(context: &Context<'_>) -> String {
+    let ids = [context.rules.id(), context.known.id()];
+    ids.into_iter().filter(|id| !id.is_empty()).collect::<Vec<_>>().join("+")
+}
+
+/// The name an image goes by.
+fn claimed(image: &ResolvedImage) -> &str {
+    image.claimed.as_deref().unwrap_or(&image.reference)
 }
 
 fn is_too_old(created: Option<&str>, run: &Run<'_>) -> bool {
@@ -225,22 +240,26 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
     let reached = reach(&parts.config, &overlay, &mentions);
 
     let problems = problems_of(parts, &records, &overlay, &reached);
-    let of_image: Vec<Problem> = problems_of_image(parts).collect();
+    let unread = parts.layers.iter().filter_map(|part| part.problem.clone());
+    let of_image: Vec<Problem> = problems_of_image(parts).chain(unread).collect();
     let mut findings = context.rules.config(&parts.config);
     findings.extend(placed_findings(&records, &overlay, &reached));
     findings.extend(context.rules.image(&ImageView {
-        reference: &parts.image.reference,
+        reference: claimed(&parts.image),
         config: &parts.config,
         layers: &records,
         problems: &of_image,
         files: &overlay,
         runs: &reached.entries,
+        known: context.known,
     }));
+    known::subtract(&mut findings, context.known, &records);
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
     let identity = identity_of(parts, &findings);
     let unpacked_bytes = identity.layers.iter().map(|layer| layer.unpacked_bytes).sum();
     let mut claims = vec![identity.reference.clone(), identity.description.clone()];
+    claims.extend(parts.image.claimed.clone());
     claims.extend(parts.config.labels.iter().map(|(key, value)| format!("{key}={value}")));
     let subject = Subject { claims: &claims, command: &identity.command, problems: &problems, unpacked_bytes };
     let verdict = verdict::judge(&findings, &subject);
@@ -253,7 +272,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         verdict,
         findings,
         problems,
-        rule_pack: context.rules.id().to_owned(),
+        rule_pack: questions(context),
         scanned_at: (context.now)(),
         remembered: false,
     };
@@ -264,7 +283,7 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
 /// Writes the report down. What a digest was found to hide under one name stays known, whatever another name declares:
 /// then only the sighting is added, which is what an older report does.
 fn record(report: &ScanReport, context: &Context<'_>) -> Result<(), ScanError> {
-    let known = context.catalog.report(&report.image.subject(), context.rules.id())?;
+    let known = context.catalog.report(&report.image.subject(), &report.rule_pack)?;
     let is_milder = |known: &ScanReport| {
         known.verdict.disposition == Disposition::Malicious && report.verdict.disposition != Disposition::Malicious
     };

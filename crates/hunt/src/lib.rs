@@ -2,6 +2,7 @@
 
 mod crawl;
 mod image;
+mod known;
 mod overlay;
 mod reach;
 mod read_ahead;
@@ -16,11 +17,12 @@ use std::{
 };
 
 use inspect::RulePack;
-use model::{Digest, ScanReport};
+use model::{Digest, Known, ScanReport};
 use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
+pub use known::{VouchError, vouch};
 pub use scan::{Scanned, scan};
 
 /// What every stage needs, made once below `main`.
@@ -29,6 +31,8 @@ pub struct Context<'a> {
     pub rules: &'a RulePack,
     /// What is known.
     pub catalog: &'a dyn Catalog,
+    /// Images that the operator vouches for.
+    pub known: &'a Known,
     /// How to talk to registries.
     pub registry: &'a Options,
     /// Ceilings for layers.

@@ -7,6 +7,7 @@
 //! ```
 
 mod catalogue;
+mod claim;
 mod config;
 pub mod detectors;
 mod engine;
@@ -28,10 +29,11 @@ mod view;
 mod wallet;
 
 pub use catalogue::{catalogue, header};
+pub use claim::{is_claim, is_own_file, signs};
 pub use inspector::Inspector;
 use model::FileKind;
 pub use pack::RulePack;
-pub use view::{At, ImageView, MergedFiles};
+pub use view::{At, ImageView, LAYER_PLACE, MergedFiles};
 
 /// A user's rule file, already read.
 pub struct RuleFile {

@@ -96,6 +96,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Hunt(hunt) => commands::hunt::run(hunt, &config, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
+        Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Rules(rules) => commands::rules::run(&rules, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),

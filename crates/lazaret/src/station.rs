@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use inspect::{RuleFile, RulePack};
+use model::Known;
 use store::Catalog;
 
 use crate::{
@@ -26,6 +27,7 @@ pub struct Station {
     settings: StationSettings,
     rules: RulePack,
     catalog: Box<dyn Catalog>,
+    known: Known,
 }
 
 impl Station {
@@ -43,7 +45,14 @@ impl Station {
             Some(folder) => open_catalog(folder)?,
             None => store::in_memory().or_exit(Exit::Internal)?,
         };
-        Ok(Self { settings, rules, catalog })
+        let known = Known::new(catalog.known().or_exit(Exit::Internal)?);
+        Ok(Self { settings, rules, catalog, known })
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &dyn Catalog {
+        self.catalog.as_ref()
     }
 
     /// What every stage of the pipeline needs.
@@ -52,6 +61,7 @@ impl Station {
         hunt::Context {
             rules: &self.rules,
             catalog: self.catalog.as_ref(),
+            known: &self.known,
             registry: &self.settings.registry,
             limits: &self.settings.limits,
             workers: self.settings.workers,

@@ -21,6 +21,7 @@ mod cron_persistence;
 mod download_and_run;
 mod elf_facts;
 mod env_secret;
+mod false_claim;
 mod flood_tool;
 mod format_anomaly;
 mod hacking_tool;
@@ -28,9 +29,11 @@ mod history_facts;
 mod indicators;
 mod init_persistence;
 mod ld_preload;
+mod look_alike_name;
 mod miner_binary;
 mod miner_config;
 mod mining_pool;
+mod missing_ancestry;
 mod packed_script;
 mod planted_ssh_key;
 mod private_key;
@@ -75,7 +78,8 @@ pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// Detectors of whole images.
-pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[&format_anomaly::DETECTOR];
+pub(crate) const ALL_IMAGE: &[&ImageDetector] =
+    &[&false_claim::DETECTOR, &format_anomaly::DETECTOR, &look_alike_name::DETECTOR, &missing_ancestry::DETECTOR];
 
 /// Every detector, in the order they are asked.
 #[must_use]

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use inspect::{At, ImageView, MergedFiles, Place, RulePack};
-use model::{Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerRecord, Problem};
+use model::{
+    Digest, EntryKind, EntryRecord, FileKind, FileSet, Finding, ImageConfig, Known, KnownImage, KnownLayer,
+    LayerRecord, Problem,
+};
 use serde::Deserialize;
 
 /// An image without tar and gzip:
@@ -12,7 +15,8 @@ use serde::Deserialize;
 /// ```json
 /// {"reference": "docker.io/library/nginx:1", "config": {"config": {"Cmd": ["/x"]}}, "runs": ["x"],
 ///  "layers": [{"files": {"x": {"text": "…"}, "y": {"base64": "…", "mode": 2541}, "z": {"link": "x"}, ".wh.w": {}},
-///              "problems": [{"kind": "ambiguous", "place": "x", "detail": "…", "unseen_bytes": 0}]}]}
+///              "problems": [{"kind": "ambiguous", "place": "x", "detail": "…", "unseen_bytes": 0}]}],
+///  "known": [{"name": "nginx", "files": {"usr/sbin/nginx": {"text": "…"}}}]}
 /// ```
 #[derive(Deserialize)]
 pub(crate) struct Image {
@@ -24,6 +28,16 @@ pub(crate) struct Image {
     /// Paths that the image runs: following the entry point is not this crate's work.
     #[serde(default)]
     runs: Vec<String>,
+    /// What the operator vouches for.
+    #[serde(default)]
+    known: Vec<Vouched>,
+}
+
+/// A known-good image: a layer, as the image's own are, and the text of its programs.
+#[derive(Deserialize)]
+struct Vouched {
+    name: String,
+    files: BTreeMap<String, File>,
 }
 
 #[derive(Deserialize)]
@@ -83,15 +97,39 @@ impl Image {
             problems: &[],
             files: &merged,
             runs: &runs,
+            known: &Known::new(self.known.iter().map(Vouched::image).collect()),
         })
     }
+}
+
+impl Vouched {
+    fn image(&self) -> KnownImage {
+        let file_name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let programs = self.files.values().map(|file| Digest::of(file.text.as_bytes()));
+        KnownImage {
+            schema: model::known::SCHEMA.to_owned(),
+            name: self.name.clone(),
+            reference: format!("docker.io/library/{}:1", self.name),
+            manifest: None,
+            config: Digest::of(self.name.as_bytes()),
+            layers: vec![KnownLayer { digest: layer_digest(&self.files), diff_id: Digest::of(b"tar"), own: true }],
+            names: self.files.keys().map(file_name).collect(),
+            programs: FileSet::new(programs),
+            files: FileSet::default(),
+            added_at: 0,
+        }
+    }
+}
+
+fn layer_digest(files: &BTreeMap<String, File>) -> Digest {
+    Digest::of(format!("{:?}", files.keys().collect::<BTreeSet<_>>()).as_bytes())
 }
 
 impl Layer {
     fn record(&self, pack: &RulePack) -> LayerRecord {
         let mut inspector = pack.inspector();
         let mut record = LayerRecord {
-            digest: Digest::of(format!("{:?}", self.files.keys().collect::<BTreeSet<_>>()).as_bytes()),
+            digest: layer_digest(&self.files),
             diff_id: None,
             compression: "tar".to_owned(),
             packed_bytes: 0,

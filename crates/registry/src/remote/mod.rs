@@ -120,6 +120,7 @@ impl Image {
             });
         }
         Ok(ResolvedImage {
+            claimed: None,
             reference: self.reference.to_string(),
             index,
             manifest: Some(manifest.digest),
