@@ -256,7 +256,7 @@ fn import(
     let file = File::open(&arguments.file).with_context(context).or_exit(Exit::Usage)?;
     let (images, wrong) =
         read_lines(&arguments.file, BufReader::new(file)).with_context(context).or_exit(Exit::Usage)?;
-    for line in wrong.iter().take(WRONG_LINES_MAX) {
+    for line in wrong.iter().skip(1).take(WRONG_LINES_MAX) {
         tracing::error!("{}", text::visible(line));
     }
     open()?.put_known(&images).or_exit(Exit::Internal)?;

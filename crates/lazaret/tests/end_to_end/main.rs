@@ -5,6 +5,7 @@
 mod bombs;
 mod hostile_names;
 mod hunts;
+mod known;
 mod memo;
 mod mistakes;
 mod network;
