@@ -35,7 +35,7 @@ const WRONG_LINES_MAX: usize = 100;
 #[derive(Debug, Subcommand)]
 pub enum KnownRole {
     /// Read images that you trust and vouch for them
-    Add(AddArguments),
+    Add(Box<AddArguments>),
     /// List the images that are vouched for
     List(ListArguments),
     /// No longer vouch for a name
