@@ -235,11 +235,6 @@ impl Known {
         &self.images
     }
 
-    /// Those that vouch for `name`.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a KnownImage> {
-        self.images.iter().filter(move |image| image.name == name)
-    }
-
     /// One that holds the file.
     #[must_use]
     pub fn with_file(&self, sha256: &Digest) -> Option<&KnownImage> {

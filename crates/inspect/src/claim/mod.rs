@@ -12,7 +12,7 @@ pub(crate) use holds::{holds, is_run_or_familiar};
 use model::{ImageReference, Known, Locator};
 use projects::Project;
 pub use projects::signs;
-pub(crate) use projects::{popular, projects};
+pub(crate) use projects::{is_same, popular, projects};
 
 use crate::ImageView;
 use look_alike::{Likeness, likeness};

@@ -63,6 +63,11 @@ pub(crate) fn projects() -> &'static [Project] {
     })
 }
 
+/// Whether two names are of one project: `postgres` and `postgresql`.
+pub(crate) fn is_same(name: &str, other: &str) -> bool {
+    name == other || projects().iter().any(|project| project.is_called(name) && project.is_called(other))
+}
+
 /// Whether a name is also a word or a language.
 pub(crate) fn is_common(name: &str) -> bool {
     popular().iter().any(|popular| popular.is_common && popular.owner.is_none() && popular.last == name)
@@ -116,5 +121,6 @@ mod tests {
         assert_eq!(signs("pytorch"), ["pytorch", "torch"]);
         assert_eq!(signs("our-base"), ["our-base"]);
         assert!(signs("temurin").contains(&"jvm".to_owned()));
+        assert!(is_same("postgresql", "postgres") && is_same("a", "a") && !is_same("a", "b"));
     }
 }

@@ -38,8 +38,8 @@ fn inspect(image: &ImageView<'_>) -> Vec<(Spot, Match)> {
     let mut found = Vec::new();
     for claim in claim::claims(image) {
         // Without a file of its own there is nothing that a descendant must have.
-        let known: Vec<&KnownImage> =
-            image.known.named(&claim.project).filter(|known| !known.names.is_empty()).collect();
+        let vouched = image.known.images().iter().filter(|known| claim::is_same(&known.name, &claim.project));
+        let known: Vec<&KnownImage> = vouched.filter(|known| !known.names.is_empty()).collect();
         let signs = claim::signs(&claim.project);
         let Some(first) = known.first() else { continue };
         if known.iter().any(|known| descends(image, known) || claim::is_run_or_familiar(image, &signs, known)) {
