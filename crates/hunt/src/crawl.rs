@@ -222,7 +222,7 @@ fn finished(item: &HuntItem, context: &Context<'_>) -> Result<Option<HuntRow>, S
     }
     let mut reports = Vec::new();
     for subject in &item.subjects {
-        match context.catalog.report(subject, context.rules.id())? {
+        match context.catalog.report(subject, &crate::image::questions(context))? {
             Some(report) => reports.push(ScanReport { remembered: true, ..report }),
             None => return Ok(None),
         }

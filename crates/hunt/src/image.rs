@@ -99,7 +99,7 @@ fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<Scan
 
 /// The id of everything that is asked about an image: of the rules and of what is known. What is asked about layers and
 /// files depends on the rules alone.
-fn questions(context: &Context<'_>) -> String {
+pub(crate) fn questions(context: &Context<'_>) -> String {
     let ids = [context.rules.id(), context.known.id()];
     ids.into_iter().filter(|id| !id.is_empty()).collect::<Vec<_>>().join("+")
 }
