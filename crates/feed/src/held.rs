@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Digest, Disposition, ScanReport};
+use model::{Digest, Disposition, Known, ScanReport};
 use store::{Catalog, StoreError};
 
 use crate::evidence;
@@ -18,10 +18,12 @@ const EMPTY: [&str; 4] = [
 /// Parts of malicious images (configs, layers by blob and by DiffID, files with a finding) that other images hold too.
 #[derive(Default)]
 pub(crate) struct Held {
-    /// By one judged clean, and what is empty.
+    /// By one judged clean or vouched for, and what is empty.
     clean: BTreeSet<Digest>,
     /// By one judged risky or suspicious, or not decided.
     doubtful: BTreeSet<Digest>,
+    /// What the operator vouches for.
+    known: Known,
 }
 
 impl Held {
@@ -33,7 +35,11 @@ impl Held {
                 wanted.extend(parts(&report));
             }
         })?;
-        let mut held = Self::default();
+        let mut held = Self { known: Known::new(catalog.known()?), ..Self::default() };
+        for image in held.known.images() {
+            held.clean.insert(image.config);
+            held.clean.extend(image.layers.iter().flat_map(|layer| [layer.digest, layer.diff_id]));
+        }
         catalog.for_each_report(&mut |report| {
             let holders = match report.verdict.disposition {
                 Disposition::Malicious => return,
@@ -48,6 +54,11 @@ impl Held {
 
     pub(crate) fn by_clean(&self, digest: &Digest) -> bool {
         self.clean.contains(digest)
+    }
+
+    /// As [`Self::by_clean`], of a file.
+    pub(crate) fn file_by_clean(&self, sha256: &Digest) -> bool {
+        self.by_clean(sha256) || self.known.with_file(sha256).is_some()
     }
 
     pub(crate) fn by_doubtful(&self, digest: &Digest) -> bool {

@@ -15,6 +15,8 @@
 //!   has too only by a proof: a miner is the same miner in an image that says what it is.
 //! - **file**: in a listed layer, by such a proof on it, unless an image judged clean carries it with a finding. Of an
 //!   archive also the innermost file.
+//!
+//! A config, layer or file of the known-good set is never listed, on whatever evidence.
 
 mod bounded;
 mod date;

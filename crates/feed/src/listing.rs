@@ -88,7 +88,7 @@ impl Listing {
             }
         }
         for (file, findings) in located {
-            if evidence::strength(&findings) == Some(Strength::Proof) && !self.held.by_clean(&file) {
+            if evidence::strength(&findings) == Some(Strength::Proof) && !self.held.file_by_clean(&file) {
                 self.list((file, Role::File), Some(layer), &findings, seen);
             }
         }

@@ -7,19 +7,19 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use inspect::ImageView;
+use inspect::{ImageView, LAYER_PLACE};
 use model::{
-    Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary, Location,
-    Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
+    Category, Descriptor, Digest, Disposition, Finding, ImageConfig, ImageIdentity, LayerRecord, LayerSummary,
+    Location, Platform, Problem, ProblemKind, SCHEMA, ScanReport, image::CONFIG_BYTES_MAX, text,
 };
 use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
 
 use crate::{
-    Context, Run, ScanError, origin,
+    Context, Run, ScanError, known, origin,
     overlay::{At, Overlay},
     reach::{Reach, reach},
-    read_layer::{LAYER_PLACE, depends_on_the_day, lock, read_layer},
+    read_layer::{depends_on_the_day, lock, read_layer},
 };
 
 /// Findings of weight fact kept in one report.
@@ -75,8 +75,11 @@ fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<Scan
     let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
     let Some(mut report) = context.catalog.report(&manifest, &context.questions())? else { return Ok(None) };
     // What is declared rests on the name: an image that calls itself a miner here may be called otherwise there.
-    let depends_on_name = report.verdict.concealment.is_some() && report.image.reference != image.reference;
-    if depends_on_name || depends_on_the_day(&report.problems) {
+    // What it claims to be rests on it, too.
+    let claims = report.findings.iter().any(|finding| finding.observation.category == Category::Impersonation)
+        || inspect::is_claim(claimed(image), context.known);
+    let depends_on_name = report.verdict.concealment.is_some() || claims;
+    if (depends_on_name && report.image.reference != image.reference) || depends_on_the_day(&report.problems) {
         return Ok(None);
     }
     if is_too_old(report.image.created.as_deref(), run) {
@@ -92,6 +95,11 @@ fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<Scan
     context.catalog.put_report(&report)?;
     context.progress.image_begins(&image.reference, 0);
     Ok(Some(Some(report)))
+}
+
+/// The name an image goes by.
+fn claimed(image: &ResolvedImage) -> &str {
+    image.claimed.as_deref().unwrap_or(&image.reference)
 }
 
 fn is_too_old(created: Option<&str>, run: &Run<'_>) -> bool {
@@ -225,10 +233,11 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
     let reached = reach(&parts.config, &overlay, &mentions);
 
     let problems = problems_of(parts, &records, &overlay, &reached);
-    let of_image: Vec<Problem> = problems_of_image(parts).collect();
+    let unread = parts.layers.iter().filter_map(|part| part.problem.clone());
+    let of_image: Vec<Problem> = problems_of_image(parts).chain(unread).collect();
     let config_findings = context.rules.config(&parts.config);
     let of_whole = context.rules.image(&ImageView {
-        reference: &parts.image.reference,
+        reference: claimed(&parts.image),
         config: &parts.config,
         layers: &records,
         problems: &of_image,
@@ -237,17 +246,20 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         installed: std::cell::OnceCell::new(),
         config_findings: &config_findings,
         intel: context.intel.set(context.catalog)?,
+        known: context.known,
         now: (context.now)(),
     });
     let mut findings = config_findings;
     findings.extend(placed_findings(&records, &overlay, &reached));
     findings.extend(of_whole);
+    known::subtract(&mut findings, context.known, &records);
     origin::trace(&mut findings, &parts.config, &records, &overlay, &reached);
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
     let identity = identity_of(parts, &findings);
     let unpacked_bytes = identity.layers.iter().map(|layer| layer.unpacked_bytes).sum();
     let mut claims = vec![identity.reference.clone(), identity.description.clone()];
+    claims.extend(parts.image.claimed.clone());
     claims.extend(parts.config.labels.iter().map(|(key, value)| format!("{key}={value}")));
     let subject = Subject { claims: &claims, command: &identity.command, problems: &problems, unpacked_bytes };
     let verdict = verdict::judge(&findings, &subject);

@@ -3,6 +3,7 @@
 mod crawl;
 mod image;
 mod intelligence;
+mod known;
 mod origin;
 mod overlay;
 mod package_notes;
@@ -19,12 +20,13 @@ use std::{
 };
 
 use inspect::RulePack;
-use model::{Digest, ScanReport};
+use model::{Digest, Known, ScanReport};
 use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
 pub use intelligence::Intelligence;
+pub use known::{VouchError, vouch};
 pub use scan::{Scanned, scan};
 
 /// What every stage needs, made once below `main`.
@@ -35,6 +37,8 @@ pub struct Context<'a> {
     pub catalog: &'a dyn Catalog,
     /// What was imported about hosts and files.
     pub intel: &'a Intelligence,
+    /// Images that the operator vouches for.
+    pub known: &'a Known,
     /// How to talk to registries.
     pub registry: &'a Options,
     /// Ceilings for layers.
@@ -58,10 +62,8 @@ impl Context<'_> {
     /// files does not depend on intelligence and has the rule pack alone.
     #[must_use]
     pub fn questions(&self) -> String {
-        match self.intel.id() {
-            "" => self.rules.id().to_owned(),
-            intel => format!("{}+{intel}", self.rules.id()),
-        }
+        let ids = [self.rules.id(), self.intel.id(), self.known.id()];
+        ids.into_iter().filter(|id| !id.is_empty()).collect::<Vec<_>>().join("+")
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use inspect::{Inspector, Place, WINDOW_BYTES_MAX, WINDOW_OVERLAP_BYTES};
+use inspect::{Inspector, LAYER_PLACE, Place, WINDOW_BYTES_MAX, WINDOW_OVERLAP_BYTES};
 use layer::{Entry, Outcome};
 use model::{
     Digest, EntryKind, EntryRecord, FileFacts, FileKind, Hasher, LayerRecord, Observation, Problem, ProblemKind,
@@ -36,9 +36,6 @@ const OBSERVATIONS_MAX: usize = 20_000;
 const PROBLEMS_MAX: usize = 2_000;
 /// Most bytes of a file's head that place detectors see again at a known content.
 const HEAD_BYTES_MAX: usize = WINDOW_BYTES_MAX;
-
-/// How the place of a problem begins that concerns a layer as a whole.
-pub(crate) const LAYER_PLACE: &str = "layer ";
 
 /// What reading one layer gave.
 pub(crate) struct LayerRead {

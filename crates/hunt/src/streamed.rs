@@ -96,6 +96,7 @@ fn judge(
         platform: None,
     };
     let image = ResolvedImage {
+        claimed: None,
         reference: streamed.reference,
         index: None,
         manifest: None,

@@ -8,6 +8,7 @@
 //! ```
 
 mod catalogue;
+mod claim;
 mod config;
 pub mod decode;
 pub mod detectors;
@@ -33,10 +34,11 @@ mod view;
 mod wallet;
 
 pub use catalogue::{catalogue, header, measured};
+pub use claim::{is_claim, is_own_file, signs};
 pub use inspector::Inspector;
 use model::FileKind;
 pub use pack::RulePack;
-pub use view::{At, ImageView, MergedFiles};
+pub use view::{At, ImageView, LAYER_PLACE, MergedFiles};
 
 /// A user's rule file, already read.
 pub struct RuleFile {

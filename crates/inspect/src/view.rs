@@ -2,16 +2,20 @@
 
 use std::{cell::OnceCell, collections::HashSet};
 
-use model::{EntryKind, EntryRecord, Finding, ImageConfig, LayerRecord, Problem};
+use model::{EntryKind, EntryRecord, Finding, ImageConfig, Known, LayerRecord, Problem};
 
 use crate::{intel::IntelSet, packages::Installed};
 
 /// Number of a layer (lowest first, of those that were read) and of an entry in it.
 pub type At = (usize, usize);
 
+/// How the place of a problem begins that is a whole layer's: what it was read up to, or not.
+pub const LAYER_PLACE: &str = "layer ";
+
 /// A whole image.
 pub struct ImageView<'a> {
-    /// `registry/repository:tag` as it was asked for, or the name of an archive. Hostile text.
+    /// `registry/repository:tag` as it was asked for, or as an archive says it goes by; for an archive that says nothing, where
+    /// it is (`oci:FOLDER:TAG`), which is no claim. Hostile text.
     pub reference: &'a str,
     /// Its config.
     pub config: &'a ImageConfig,
@@ -31,6 +35,8 @@ pub struct ImageView<'a> {
     pub intel: &'a IntelSet,
     /// Seconds since 1970.
     pub now: u64,
+    /// Images that the operator vouches for.
+    pub known: &'a Known,
 }
 
 /// The merged view over an image's layers.
@@ -42,6 +48,14 @@ pub trait MergedFiles {
 }
 
 impl<'a> ImageView<'a> {
+    /// Whether every layer was read to its end: only then something can be said to be missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let ends = |problem: &Problem| problem.kind.hides_content() && problem.place.starts_with(LAYER_PLACE);
+        !self.problems.iter().any(|problem| problem.kind.hides_content())
+            && !self.layers.iter().any(|layer| layer.problems.iter().any(ends))
+    }
+
     /// The entry at a place.
     #[must_use]
     pub fn entry(&self, at: At) -> Option<&'a EntryRecord> {

@@ -72,6 +72,9 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
+    /// Keep the images that you vouch for, to tell others from them
+    #[command(subcommand)]
+    Known(commands::known::KnownRole),
     /// Import what others know of hosts and files
     #[command(subcommand)]
     Intel(commands::intel::IntelRole),

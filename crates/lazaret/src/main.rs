@@ -98,6 +98,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
         Role::Intel(intel) => commands::intel::run(&intel, &config, &surroundings),
+        Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),
     };

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use inspect::{RuleFile, RulePack};
+use model::Known;
 use store::Catalog;
 
 use crate::{
@@ -27,6 +28,7 @@ pub struct Station {
     rules: RulePack,
     catalog: Box<dyn Catalog>,
     intel: hunt::Intelligence,
+    known: Known,
 }
 
 impl Station {
@@ -46,7 +48,14 @@ impl Station {
             None => store::in_memory().or_exit(Exit::Internal)?,
         };
         let intel = hunt::Intelligence::open(catalog.as_ref(), now).or_exit(Exit::Internal)?;
-        Ok(Self { settings, rules, catalog, intel })
+        let known = Known::new(catalog.known().or_exit(Exit::Internal)?);
+        Ok(Self { settings, rules, catalog, intel, known })
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &dyn Catalog {
+        self.catalog.as_ref()
     }
 
     /// What every stage of the pipeline needs.
@@ -56,6 +65,7 @@ impl Station {
             rules: &self.rules,
             catalog: self.catalog.as_ref(),
             intel: &self.intel,
+            known: &self.known,
             registry: &self.settings.registry,
             limits: &self.settings.limits,
             workers: self.settings.workers,

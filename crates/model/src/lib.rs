@@ -9,6 +9,7 @@
 //! | [`evidence`] | indicators, observations, findings, and where each of them is |
 //! | [`packages`] | what the package databases inside a layer say |
 //! | [`intel`] | threat intelligence: sources, entries, values |
+//! | [`known`] | images somebody vouches for |
 //! | [`record`] | what is remembered of a file, a layer and an image: the catalog's contents |
 //! | [`report`] | verdict and scan report: the public JSON |
 //! | [`text`] | making text that a sample wrote safe to show |
@@ -17,6 +18,7 @@ pub mod digest;
 pub mod evidence;
 pub mod image;
 pub mod intel;
+pub mod known;
 pub mod packages;
 pub mod record;
 pub mod reference;
@@ -28,6 +30,7 @@ pub use digest::{Digest, Hasher};
 pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation, Origin};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
 pub use intel::{IntelEntry, IntelSource, IntelValue, Standing};
+pub use known::{FileSet, Known, KnownImage, KnownLayer};
 pub use packages::{
     Diversion, EntryDigests, FileDigest, LayerPackages, ListedPath, PackageDatabase, PackageFacts, PackageManager,
     PackagedFile,

@@ -143,6 +143,9 @@ pub enum RegistryError {
 pub struct ResolvedImage {
     /// As the user named it, completed.
     pub reference: String,
+    /// The name that an archive or layout says it goes by, `registry/repository:tag`: its author's claim. For a registry
+    /// that is `reference`, and none here.
+    pub claimed: Option<String>,
     /// The index it was chosen from.
     pub index: Option<Digest>,
     /// None for a `docker save` archive, where config and layers are named without a manifest.

@@ -4,12 +4,13 @@
 
 mod hunts;
 mod intel;
+mod known;
 mod memo;
 mod reports;
 mod schema;
 mod sqlite;
 
-use model::{Digest, FileFacts, IntelEntry, IntelSource, LayerRecord, ScanReport};
+use model::{Digest, FileFacts, IntelEntry, IntelSource, KnownImage, LayerRecord, ScanReport};
 
 /// What went wrong with the catalog.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +195,27 @@ pub trait Catalog: Send + Sync {
     ///
     /// Any [`StoreError`]; [`StoreError::Corrupt`] also for a source that another version of Lazaret imported.
     fn for_each_intel(&self, visit: &mut dyn FnMut(&IntelSource, IntelEntry)) -> Result<(), StoreError>;
+
+    /// Adds images to the known-good set, in one transaction; one of the same name and config is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn put_known(&self, images: &[KnownImage]) -> Result<(), StoreError>;
+
+    /// The known-good set, by name and config.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn known(&self) -> Result<Vec<KnownImage>, StoreError>;
+
+    /// Takes every image that vouches for `name` out of the known-good set; says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    fn remove_known(&self, name: &str) -> Result<usize, StoreError>;
 }
 
 /// Opens or creates the SQLite catalog `catalog.sqlite` in `folder`; migrates an older one. A folder that is missing is

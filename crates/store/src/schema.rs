@@ -4,8 +4,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each raises `user_version` by one. Never edit one that was released; add the next.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001.sql"), include_str!("../migrations/0002.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+    include_str!("../migrations/0003.sql"),
+];
 
 /// Marks the file as ours (`LZRT`), so that another program's database is not mistaken for a catalog.
 pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"LZRT");

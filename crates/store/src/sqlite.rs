@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Digest, FileFacts, IntelEntry, IntelSource, LayerRecord, ScanReport};
+use model::{Digest, FileFacts, IntelEntry, IntelSource, KnownImage, LayerRecord, ScanReport};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use crate::{Catalog, HuntItem, StoreError, hunts, intel, memo, reports, schema};
+use crate::{Catalog, HuntItem, StoreError, hunts, intel, known, memo, reports, schema};
 
 /// Longest wait for another process that writes. The largest layer takes well under a second.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -220,6 +220,20 @@ impl Catalog for Sqlite {
 
     fn for_each_intel(&self, visit: &mut dyn FnMut(&IntelSource, IntelEntry)) -> Result<(), StoreError> {
         self.read(|catalog| intel::for_each(catalog, visit))
+    }
+
+    fn put_known(&self, images: &[KnownImage]) -> Result<(), StoreError> {
+        self.write(|catalog| images.iter().try_for_each(|image| known::put(catalog, image)))
+    }
+
+    fn known(&self) -> Result<Vec<KnownImage>, StoreError> {
+        self.read(known::all)
+    }
+
+    fn remove_known(&self, name: &str) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        self.write(|catalog| known::remove(catalog, name).map(|count| removed = count))?;
+        Ok(removed)
     }
 }
 

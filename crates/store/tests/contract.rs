@@ -6,9 +6,10 @@ use std::{
 };
 
 use model::{
-    Category, Completeness, Confidence, Digest, Disposition, EntryKind, EntryRecord, FileFacts, FileKind, Finding,
-    ImageIdentity, Inside, IntelEntry, IntelSource, IntelValue, LayerRecord, LayerSummary, Location, Maturity,
-    Observation, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Severity, Standing, Verdict, Weight,
+    Category, Completeness, Confidence, Digest, Disposition, EntryKind, EntryRecord, FileFacts, FileKind, FileSet,
+    Finding, ImageIdentity, Inside, IntelEntry, IntelSource, IntelValue, KnownImage, KnownLayer, LayerRecord,
+    LayerSummary, Location, Maturity, Observation, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Severity,
+    Standing, Verdict, Weight,
 };
 use store::{Catalog, HuntItem, HuntState};
 
@@ -24,6 +25,7 @@ fn suite(fresh: Fresh<'_>) {
     hunts_keep_their_order_and_state(fresh);
     intelligence_comes_back_and_is_replaced_whole(fresh);
     threads_share_it(fresh);
+    known_images_come_back_and_go_by_name(fresh);
 }
 
 fn memos_come_back_as_they_were_put(fresh: Fresh<'_>) {
@@ -242,6 +244,40 @@ fn threads_share_it(fresh: Fresh<'_>) {
     let mut count = 0;
     catalog.for_each_report(&mut |_| count += 1).expect("reports");
     assert_eq!(count, 20);
+}
+
+fn known_images_come_back_and_go_by_name(fresh: Fresh<'_>) {
+    let catalog = fresh();
+    assert_eq!(catalog.known().expect("known"), []);
+    let old = known_image("nginx", "old", 10);
+    let new = known_image("nginx", "new", 20_000);
+    let other = known_image("alpine", "old", 0);
+    for _ in 0..2 {
+        catalog.put_known(&[old.clone(), other.clone()]).expect("put");
+        catalog.put_known(&[KnownImage { added_at: 1, ..new.clone() }]).expect("put");
+        catalog.put_known(std::slice::from_ref(&new)).expect("put");
+    }
+    let mut expected = [other.clone(), old, new];
+    expected[1..].sort_by_key(|image| image.config);
+    assert_eq!(catalog.known().expect("known"), expected, "the last put stands");
+    assert_eq!(catalog.remove_known("nginx").expect("remove"), 2);
+    assert_eq!(catalog.remove_known("nginx").expect("remove"), 0);
+    assert_eq!(catalog.known().expect("known"), [other]);
+}
+
+fn known_image(name: &str, config: &str, files: u32) -> KnownImage {
+    KnownImage {
+        schema: model::known::SCHEMA.to_owned(),
+        name: name.to_owned(),
+        reference: format!("docker.io/library/{name}:{config}"),
+        manifest: Some(digest("manifest")),
+        config: digest(config),
+        layers: vec![KnownLayer { digest: digest("layer"), diff_id: digest("diff id"), own: true }],
+        names: vec!["hostile \0 name".to_owned()],
+        programs: FileSet::new([digest("program")]),
+        files: FileSet::new((0..files).map(|number| digest(&number.to_string()))),
+        added_at: 7,
+    }
 }
 
 fn digest(name: &str) -> Digest {

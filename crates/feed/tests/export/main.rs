@@ -4,7 +4,9 @@ mod entries;
 mod images;
 mod rules;
 
-use model::{Category, Confidence, Disposition, Maturity, ScanReport, Severity, Weight};
+use model::{
+    Category, Confidence, Disposition, FileSet, KnownImage, KnownLayer, Maturity, ScanReport, Severity, Weight,
+};
 use store::Catalog;
 
 use images::{digest, finding, finding_by, report};
@@ -68,4 +70,36 @@ fn plain() {
     for bad in ["index", "bad", "bad config", "payload"] {
         assert!(text.contains(&digest(bad).to_string()), "{bad}");
     }
+}
+
+#[test]
+fn what_the_operator_vouches_for_is_never_listed() {
+    let catalog = store::in_memory().expect("open");
+    for report in harbour() {
+        catalog.put_report(&report).expect("put");
+    }
+    let listed = || {
+        let mut out = Vec::new();
+        feed::export_json_lines(&*catalog, &mut out).expect("export");
+        let text = String::from_utf8(out).expect("text");
+        ["bad", "bad config", "payload", "miner"]
+            .map(|name| text.contains(&format!("\"digest\":\"{}\",", digest(name))))
+    };
+    let vouch = |layer, config: &str, file: &str| KnownImage {
+        schema: model::known::SCHEMA.to_owned(),
+        name: "a".to_owned(),
+        reference: "a:1".to_owned(),
+        manifest: None,
+        config: digest(config),
+        layers: vec![KnownLayer { digest: layer, diff_id: digest("a tar"), own: true }],
+        names: Vec::new(),
+        programs: FileSet::default(),
+        files: FileSet::new([digest(file)]),
+        added_at: 0,
+    };
+    assert_eq!(listed(), [true; 4]);
+    catalog.put_known(&[vouch(digest("another"), "another config", "miner")]).expect("put");
+    assert_eq!(listed(), [true, true, true, false], "a file");
+    catalog.put_known(&[vouch(digest("payload"), "bad config", "another")]).expect("put");
+    assert_eq!(listed(), [true, false, false, false], "config, layer and what is in it");
 }

@@ -28,6 +28,7 @@ mod download_and_run;
 mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
+mod false_claim;
 mod flood_tool;
 mod format_anomaly;
 mod hacking_tool;
@@ -39,11 +40,13 @@ mod known_bad_file;
 mod known_bad_host;
 mod ld_preload;
 mod login_config;
+mod look_alike_name;
 mod miner_binary;
 mod miner_config;
 mod miner_script;
 mod miner_tuning;
 mod mining_pool;
+mod missing_ancestry;
 mod packed_script;
 mod planted_ssh_key;
 mod preload_rootkit;
@@ -120,9 +123,12 @@ pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[
     &changed_package_file::DETECTOR,
     &deleted_security_tool::DETECTOR,
     &dynamic_dns_host::DETECTOR,
+    &false_claim::DETECTOR,
     &format_anomaly::DETECTOR,
     &known_bad_file::DETECTOR,
     &known_bad_host::DETECTOR,
+    &look_alike_name::DETECTOR,
+    &missing_ancestry::DETECTOR,
     &tunnel_or_paste_host::DETECTOR,
     &young_domain::DETECTOR,
 ];

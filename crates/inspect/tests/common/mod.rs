@@ -12,7 +12,8 @@ use inspect::{
     packages,
 };
 use model::{
-    Category, Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerPackages, LayerRecord, Problem,
+    Category, Digest, EntryKind, EntryRecord, FileKind, FileSet, Finding, ImageConfig, Known, KnownImage, KnownLayer,
+    LayerPackages, LayerRecord, Problem,
 };
 use serde::Deserialize;
 
@@ -22,7 +23,8 @@ use serde::Deserialize;
 /// {"reference": "docker.io/library/nginx:1", "config": {"config": {"Cmd": ["/x"]}}, "runs": ["x"],
 ///  "layers": [{"files": {"x": {"text": "…"}, "y": {"base64": "…", "mode": 2541}, "z": {"link": "x"}, ".wh.w": {}},
 ///              "problems": [{"kind": "ambiguous", "place": "x", "detail": "…", "unseen_bytes": 0}]}],
-///  "intel": [{"format": "plain", "category": "dynamic-dns", "text": "…"}]}
+///  "intel": [{"format": "plain", "category": "dynamic-dns", "text": "…"}],
+///  "known": [{"name": "nginx", "files": {"usr/sbin/nginx": {"text": "…"}}}]}
 /// ```
 ///
 /// Intelligence is that of 2026-11-23, the day of the scan.
@@ -39,6 +41,16 @@ pub(crate) struct Image {
     /// Lists that were imported.
     #[serde(default)]
     intel: Vec<Intel>,
+    /// What the operator vouches for.
+    #[serde(default)]
+    known: Vec<Vouched>,
+}
+
+/// A known-good image: a layer, as the image's own are, and the text of its programs.
+#[derive(Deserialize)]
+struct Vouched {
+    name: String,
+    files: BTreeMap<String, File>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +128,7 @@ impl Image {
             config_findings: &config_findings,
             intel: &self.intel(),
             now: NOW,
+            known: &Known::new(self.known.iter().map(Vouched::image).collect()),
         })
     }
 }
@@ -134,11 +147,34 @@ impl Image {
     }
 }
 
+impl Vouched {
+    fn image(&self) -> KnownImage {
+        let file_name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let programs = self.files.values().map(|file| Digest::of(file.text.as_bytes()));
+        KnownImage {
+            schema: model::known::SCHEMA.to_owned(),
+            name: self.name.clone(),
+            reference: format!("docker.io/library/{}:1", self.name),
+            manifest: None,
+            config: Digest::of(self.name.as_bytes()),
+            layers: vec![KnownLayer { digest: layer_digest(&self.files), diff_id: Digest::of(b"tar"), own: true }],
+            names: self.files.keys().map(file_name).collect(),
+            programs: FileSet::new(programs),
+            files: FileSet::default(),
+            added_at: 0,
+        }
+    }
+}
+
+fn layer_digest(files: &BTreeMap<String, File>) -> Digest {
+    Digest::of(format!("{:?}", files.keys().collect::<BTreeSet<_>>()).as_bytes())
+}
+
 impl Layer {
     fn record(&self, pack: &RulePack) -> LayerRecord {
         let mut inspector = pack.inspector();
         let mut record = LayerRecord {
-            digest: Digest::of(format!("{:?}", self.files.keys().collect::<BTreeSet<_>>()).as_bytes()),
+            digest: layer_digest(&self.files),
             diff_id: None,
             compression: "tar".to_owned(),
             packed_bytes: 0,

@@ -6,5 +6,6 @@ pub mod explain;
 pub mod feed;
 pub mod hunt;
 pub mod intel;
+pub mod known;
 pub mod man;
 pub mod scan;

@@ -6,6 +6,7 @@ mod bombs;
 mod hostile_names;
 mod hunts;
 mod intelligence;
+mod known;
 mod memo;
 mod mistakes;
 mod network;

@@ -57,6 +57,7 @@ impl DockerArchive {
             .map(|image| {
                 Ok(ResolvedImage {
                     reference: image.tag.as_ref().map_or_else(|| name.clone(), |tag| format!("{name}:{tag}")),
+                    claimed: image.tag.clone(),
                     index: None,
                     manifest: None,
                     platform: None,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use model::{
-    Descriptor, Digest, ImageConfig, Index, ManifestOrIndex, Platform,
+    Descriptor, Digest, ImageConfig, ImageReference, Index, ManifestOrIndex, Platform,
     image::{CONFIG_BYTES_MAX, INDEX_TYPES, MANIFEST_BYTES_MAX, MANIFEST_TYPES},
     reference::is_tag,
 };
@@ -47,6 +47,7 @@ pub(super) struct OciSource<L> {
 struct Search<'a> {
     wanted: Option<&'a Platform>,
     reference: String,
+    claimed: Option<String>,
     manifests: usize,
     available: BTreeSet<String>,
 }
@@ -147,6 +148,7 @@ impl<L: Layout> OciSource<L> {
         match ManifestOrIndex::parse(&bytes, claim).map_err(|error| invalid(&what, error))? {
             ManifestOrIndex::Manifest(manifest) => Ok(vec![ResolvedImage {
                 reference: search.reference.clone(),
+                claimed: search.claimed.clone(),
                 index,
                 manifest: Some(manifest.digest),
                 platform: entry.platform.clone(),
@@ -250,7 +252,13 @@ impl<L: Layout> OciSource<L> {
 impl<L: Layout> ImageSource for OciSource<L> {
     fn resolve(&self, wanted: Option<&Platform>) -> Result<Vec<ResolvedImage>, RegistryError> {
         let roots = self.roots(&self.index()?)?;
-        let mut search = Search { wanted, reference: self.reference(&roots), manifests: 0, available: BTreeSet::new() };
+        let mut search = Search {
+            wanted,
+            reference: self.reference(&roots),
+            claimed: claimed(&roots),
+            manifests: 0,
+            available: BTreeSet::new(),
+        };
         match roots.as_slice() {
             [root] => self.follow(root, None, 0, &mut search),
             several => self.choose(several, None, 0, &mut search),
@@ -267,6 +275,14 @@ impl<L: Layout> ImageSource for OciSource<L> {
             }),
         }
     }
+}
+
+/// The name that the layout says the image goes by: a full reference. A bare tag, which is all that most tools write, names no
+/// repository.
+fn claimed(roots: &[Descriptor]) -> Option<String> {
+    let names = roots.iter().flat_map(|root| [CONTAINERD_NAME, REF_NAME].map(|key| root.annotations.get(key)));
+    let is_reference = |name: &&String| name.contains('/') && name.parse::<ImageReference>().is_ok();
+    names.flatten().find(is_reference).cloned()
 }
 
 /// Not an attestation, and of a type a runtime would follow.

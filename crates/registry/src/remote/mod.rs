@@ -123,6 +123,7 @@ impl Image {
             });
         }
         Ok(ResolvedImage {
+            claimed: None,
             reference: self.reference.to_string(),
             index,
             manifest: Some(manifest.digest),
