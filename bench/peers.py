@@ -85,7 +85,7 @@ def compare(bench, run):
     }
     print("| command | wall s | CPU s | peak RSS MB | written MB | rules | planted things found |")
     print("|---|---|---|---|---|---|---|")
-    counted = subprocess.run([bench.lazaret, "rules", "list"], capture_output=True, text=True).stdout
+    counted = subprocess.run([bench.lazaret, "detectors"], capture_output=True, text=True).stdout
     for name, command in commands.items():
         out = bench.scratch / "out"
         with open(out, "wb") as stdout:
@@ -101,5 +101,5 @@ def compare(bench, run):
             note = f"ended after {SECONDS_MAX} s"
         elif result.code not in (0, 1, 200, 205):
             note = f"exit {result.code}: " + (result.stderr.strip().splitlines() or [""])[-1][:120]
-        number = {"l": counted.count("\n"), "y": sum(path.read_text().count("\nrule ") for path in rules.glob("*.yar"))}.get(name[0], "its own")
+        number = {"l": counted.count("\n") - 1, "y": sum(path.read_text().count("\nrule ") for path in rules.glob("*.yar"))}.get(name[0], "its own")
         print(f"| {name} | {result.wall:.1f} | {result.cpu:.1f} | {result.rss / 1e6:.0f} | {result.written / 1e6:.0f} | {number} | {note} |", flush=True)

@@ -42,13 +42,26 @@ class Layout:
             path.write_bytes(data)
         return {"digest": "sha256:" + digest, "size": len(data)}
 
+    def add_file(self, path, digest):
+        """A blob that is a file already, and stays what it is: linked where the file system can, else copied."""
+        target = self.folder / "blobs/sha256" / digest
+        if not target.exists():
+            try:
+                os.link(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+        return {"digest": "sha256:" + digest, "size": path.stat().st_size}
+
     def tag(self, name, manifest):
         entry = {"mediaType": MEDIA + "manifest.v1+json", **self.add(json.dumps(manifest).encode())}
         entry["annotations"] = {"org.opencontainers.image.ref.name": name}
         entry["platform"] = {"os": "linux", "architecture": "amd64"}
         self.tags[name] = entry
         index = {"schemaVersion": 2, "mediaType": MEDIA + "index.v1+json", "manifests": list(self.tags.values())}
-        (self.folder / "index.json").write_text(json.dumps(index))
+        # All or nothing: somebody may be reading.
+        part = self.folder / "index.json.part"
+        part.write_text(json.dumps(index))
+        part.replace(self.folder / "index.json")
 
 
 class LayerTar:
@@ -130,10 +143,27 @@ class Builder:
             deb = self.deb(folder, name, version)
             stanzas.append(run("dpkg-deb", "-f", str(deb), text=True).strip() + "\nStatus: install ok installed\n")
             with tarfile.open(fileobj=io.BytesIO(run("dpkg-deb", "--fsys-tarfile", str(deb)))) as tar:
+                paths = []
                 for member in tar:
+                    paths.append("/" + member.name.removeprefix("./").strip("/"))
                     layer.put(member, tar.extractfile(member) if member.isreg() else None)
+            self.database(layer, deb, stanzas[-1], paths)
         layer.file("var/lib/dpkg/status", "\n".join(stanzas).encode())
         return layer.bytes()
+
+    @staticmethod
+    def database(layer, deb, stanza, paths):
+        """What dpkg notes of a package it has unpacked, as far as the package brings it."""
+        field = dict(re.findall(r"^(Package|Architecture|Multi-Arch): (\S+)", stanza, re.M))
+        suffix = f":{field['Architecture']}" if field.get("Multi-Arch") == "same" else ""
+        info = f"var/lib/dpkg/info/{field['Package']}{suffix}"
+        with tarfile.open(fileobj=io.BytesIO(run("dpkg-deb", "--ctrl-tarfile", str(deb)))) as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if name in ("md5sums", "conffiles"):
+                    layer.file(f"{info}.{name}", tar.extractfile(member).read())
+        paths[:1] = ["/."]
+        layer.file(f"{info}.list", "".join(path + "\n" for path in paths).encode())
 
     @staticmethod
     def deb(folder, name, version):
@@ -188,6 +218,8 @@ class Builder:
     def layer(self, step):
         """One step as a compressed layer, from the cache if it was made before."""
         text = json.dumps(step, sort_keys=True)
+        if "debian" in step:
+            text += " with dpkg's lists"
         for file in step.get("files", []):
             if "standin" in file and self.standins:
                 text += hashlib.sha256((self.standins / file["standin"]).read_bytes()).hexdigest()
@@ -198,9 +230,12 @@ class Builder:
                       "files": self.files, "remove": self.remove}
             kind = next(kind for kind in makers if kind in step)
             data = makers[kind](step[kind])
-            packed.write_bytes(gzip.compress(data, step.get("level", 1), mtime=0))
+            with open(packed, "wb") as file:
+                file.write(gzip.compress(data, step.get("level", 1), mtime=0))
             diff.write_text("sha256:" + hashlib.sha256(data).hexdigest())
-        return packed.read_bytes(), diff.read_text()
+        with open(packed, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return packed, digest, diff.read_text()
 
     def image(self, name, recipe):
         config = {"Env": [PATH, *recipe.get("env", [])], "Cmd": recipe.get("cmd", ["bash"])}
@@ -211,8 +246,8 @@ class Builder:
         steps = recipe["steps"] if self.no_base else [{"base": "minbase"}, *recipe["steps"]]
         layers, diff_ids, history = [], [], []
         for step in steps:
-            packed, diff_id = self.layer(step)
-            layers.append({"mediaType": MEDIA + "layer.v1.tar+gzip", **self.layout.add(packed)})
+            packed, digest, diff_id = self.layer(step)
+            layers.append({"mediaType": MEDIA + "layer.v1.tar+gzip", **self.layout.add_file(packed, digest)})
             diff_ids.append(diff_id)
             what = step.get("base", "")
             history.append({"created": "2026-01-01T00:00:00Z", "created_by": step.get("history", self.told(step, what))})
@@ -234,6 +269,18 @@ class Builder:
         return "RUN rm " + " ".join(step["remove"]) if "remove" in step else "ADD base.tar / # " + what
 
 
+def shelved(shelves):
+    """Name and recipe of each package of each shelf."""
+    for shelf in shelves:
+        kind = next(kind for kind in ("debian", "pip", "npm") if kind in shelf)
+        for package in shelf[kind]:
+            # A tag holds no `@` and no `/`.
+            name = package.replace("@", "").replace("/", "-").lower()
+            steps = ([shelf["base"]] if "base" in shelf else []) + [{kind: [package]}]
+            prefix = "" if kind == "debian" else f"{kind}-"
+            yield prefix + name, {"set": "benign", "steps": steps, "cmd": shelf.get("cmd", [name]), "expect": shelf.get("expect", "clean")}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
@@ -245,10 +292,10 @@ def main():
     arguments = parser.parse_args()
     recipes = tomllib.loads((Path(__file__).parent / "recipes.toml").read_text())
     builder = Builder(arguments)
-    labels = []
-    for name, recipe in recipes.items():
+    labels, failed, shelves = [], [], recipes.pop("shelves")
+    for name, recipe in [*recipes.items(), *shelved(shelves)]:
         short = recipe.get("expect", "clean")
-        if isinstance(recipe, dict) and "steps" not in recipe:
+        if "steps" not in recipe:
             kinds = ("debian", "pip", "npm")
             recipe["steps"] = [{kind: recipe[kind]} for kind in kinds if kind in recipe]
             recipe.setdefault("set", "benign")
@@ -258,8 +305,18 @@ def main():
         if arguments.no_base and any("debian" in step for step in recipe["steps"]):
             continue
         print(f"building {name}", file=sys.stderr, flush=True)
-        builder.image(name, recipe)
+        try:
+            builder.image(name, recipe)
+        except (subprocess.CalledProcessError, OSError) as error:
+            # A package that left its registry costs its own image; the count at the end says so.
+            print(f"  left out: {error}", file=sys.stderr)
+            failed.append(name)
+            continue
         labels.append(f"{name}\t{short}\n")
+    if failed:
+        print(f"{len(failed)} of {len(labels) + len(failed)} could not be built: {', '.join(failed)}", file=sys.stderr)
+        if len(failed) * 50 > len(labels):
+            sys.exit(1)
     (Path(arguments.out) / "labels.tsv").write_text("".join(labels))
 
 

@@ -13,7 +13,9 @@ const SOURCES: [&str; 5] =
     ["crates/inspect/src", "crates/inspect/build.rs", "crates/layer/src", "crates/model/src", "rules"];
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Asked when it runs: a build folder may be shared by several checkouts.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let root = Path::new(&here).join("../..");
     let mut hash = Sha256::new();
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", root.join(source).display());

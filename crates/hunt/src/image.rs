@@ -16,7 +16,7 @@ use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
 
 use crate::{
-    Context, Run, ScanError,
+    Context, Run, ScanError, origin,
     overlay::{At, Overlay},
     reach::{Reach, reach},
     read_layer::{LAYER_PLACE, depends_on_the_day, lock, read_layer},
@@ -235,7 +235,9 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         problems: &of_image,
         files: &overlay,
         runs: &reached.entries,
+        installed: std::cell::OnceCell::new(),
     }));
+    origin::trace(&mut findings, &parts.config, &records, &overlay, &reached);
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.dedup_by(|a, b| a.id == b.id);
     let identity = identity_of(parts, &findings);

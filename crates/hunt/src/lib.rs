@@ -2,7 +2,9 @@
 
 mod crawl;
 mod image;
+mod origin;
 mod overlay;
+mod package_notes;
 mod reach;
 mod read_ahead;
 mod read_layer;

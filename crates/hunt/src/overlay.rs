@@ -328,6 +328,7 @@ pub(crate) mod tests {
             observations: Vec::new(),
             mentions: Vec::new(),
             problems: Vec::new(),
+            packages: model::LayerPackages::default(),
         }
     }
 

@@ -15,6 +15,8 @@ use crate::overlay::{At, Overlay};
 
 /// Most files followed.
 const REACHED_MAX: usize = 4_000;
+/// Most files named between what the image starts and what it leads to.
+const CHAIN_MAX: usize = 16;
 /// Most files taken of one mentioned folder.
 const FOLDER_FILES_MAX: usize = 200;
 /// Most words of the config's command, health check and environment that are looked for.
@@ -28,31 +30,67 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) struct Reach {
     /// Visible entries that are run or read by what is run.
     pub(crate) entries: HashSet<At>,
+    /// What led to each of them first.
+    led_by: HashMap<At, Lead>,
     /// The ceiling that ended the following, if one did: there may be more.
     pub(crate) cut: Option<String>,
+}
+
+/// What leads to a file.
+#[derive(Debug, Clone, Copy)]
+enum Lead {
+    /// What the image itself starts, in the words of a Dockerfile.
+    Start(&'static str),
+    /// A file that names it.
+    File(At),
+}
+
+impl Reach {
+    /// What the image starts, and the files from there to `at`, which is the last. Empty if it is not run.
+    pub(crate) fn chain(&self, at: At) -> (&'static str, Vec<At>) {
+        let mut files = vec![at];
+        while let Some(lead) = files.last().and_then(|last| self.led_by.get(last)) {
+            match lead {
+                Lead::File(by) if files.len() <= CHAIN_MAX => files.push(*by),
+                Lead::File(_) => return ("…", files.into_iter().rev().collect()),
+                Lead::Start(what) => return (what, files.into_iter().rev().collect()),
+            }
+        }
+        ("", Vec::new())
+    }
 }
 
 /// Follows what `config` starts through the merged view. `mentions` are the paths and commands a script names.
 pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &HashMap<At, &[String]>) -> Reach {
     let search = Search::new(config, overlay);
     let mut cut = search.cut.clone();
-    let mut queue: VecDeque<At> = VecDeque::new();
-    let command: Vec<&String> = config.entrypoint.iter().chain(&config.cmd).collect();
-    let health = config.healthcheck.iter().skip(1);
+    let mut queue: VecDeque<(At, Lead)> = VecDeque::new();
+    let starts = [
+        ("ENTRYPOINT", config.entrypoint.as_slice()),
+        ("CMD", &config.cmd),
+        ("HEALTHCHECK", config.healthcheck.get(1..).unwrap_or_default()),
+        // Run by whoever builds on the image.
+        ("ONBUILD", &config.on_build),
+    ];
     // `LD_PRELOAD`, `BASH_ENV`, `APP` of `sh -c "$APP"`: what the environment names by its whole path.
     let values = config.env.iter().filter_map(|line| line.split_once('=')).filter(|(name, _)| *name != "PATH");
     let values = values.flat_map(|(_, value)| pieces(value).filter(|word| word.starts_with('/')));
-    let words = command.iter().copied().chain(health);
-    let words = words.flat_map(|words| pieces(words).map(Cow::Borrowed).chain(unquoted(words)));
-    let mut words = words.chain(values.map(Cow::Borrowed));
-    queue.extend(words.by_ref().take(WORDS_MAX).flat_map(|word| search.find(&word)));
+    let words = starts.iter().flat_map(|(what, lines)| lines.iter().map(|line| (*what, line.as_str())));
+    let words = words.flat_map(|(what, line)| {
+        pieces(line).map(Cow::Borrowed).chain(unquoted(line)).map(move |word| (Lead::Start(what), word))
+    });
+    let mut words = words.chain(values.map(|value| (Lead::Start("ENV"), Cow::Borrowed(value))));
+    for (lead, word) in words.by_ref().take(WORDS_MAX) {
+        queue.extend(search.find(&word).map(|at| (at, lead)));
+    }
     if words.next().is_some() {
         cut.get_or_insert_with(|| format!("only the first {WORDS_MAX} words of the command are followed"));
     }
-    queue.extend(overlay.resolve("etc/ld.so.preload"));
+    queue.extend(overlay.resolve("etc/ld.so.preload").map(|at| (at, Lead::Start("every program"))));
 
     let mut entries = HashSet::new();
-    while let Some(at) = queue.pop_front() {
+    let mut led_by = HashMap::new();
+    while let Some((at, lead)) = queue.pop_front() {
         if entries.contains(&at) {
             continue;
         }
@@ -61,11 +99,13 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
             break;
         }
         entries.insert(at);
+        led_by.insert(at, lead);
+        let from_here = |next: At| (next, Lead::File(at));
         let entry = overlay.entry(at);
         if entry.kind == EntryKind::Folder {
             let mut files = overlay.children(at).iter().copied().filter(|&at| is_file(overlay, at));
             let taken = files.by_ref().take(FOLDER_FILES_MAX);
-            queue.extend(taken.flat_map(|at| overlay.resolve(&overlay.entry(at).path)));
+            queue.extend(taken.flat_map(|at| overlay.resolve(&overlay.entry(at).path)).map(from_here));
             if files.next().is_some() {
                 let detail =
                     || format!("only {FOLDER_FILES_MAX} files of the start-up folder {} are followed", entry.path);
@@ -73,16 +113,17 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
             }
             continue;
         }
-        queue.extend(mentions.get(&at).into_iter().flat_map(|words| words.iter()).flat_map(|word| search.find(word)));
+        let named = mentions.get(&at).into_iter().flat_map(|words| words.iter());
+        queue.extend(named.flat_map(|word| search.find(word)).map(from_here));
         if matches!(entry.path.rsplit('/').next(), Some("cron" | "crond")) {
             let tables = ["etc/crontab", "etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "etc/crontabs"];
-            queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)));
+            queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)).map(from_here));
         }
     }
     if overlay.is_exhausted() {
         cut.get_or_insert_with(|| "its paths and links are too long to be followed to the end".to_owned());
     }
-    Reach { entries, cut }
+    Reach { entries, led_by, cut }
 }
 
 fn is_separator(c: char) -> bool {

@@ -18,7 +18,11 @@ use model::{
 };
 use store::StoreError;
 
-use crate::{Context, read_ahead::ReadAhead};
+use crate::{
+    Context,
+    package_notes::{Note, PackageNotes},
+    read_ahead::ReadAhead,
+};
 
 /// Bytes of file content in memory at once, over all layers read side by side.
 pub(crate) const BUFFER_BYTES_MAX: usize = 4 * WINDOW_BYTES_MAX;
@@ -97,6 +101,7 @@ struct Gathered {
     observations: Vec<(u32, Observation)>,
     mentions: Vec<(u32, Vec<String>)>,
     problems: Vec<(u32, Problem)>,
+    packages: PackageNotes,
     /// New facts on their way to the catalog; looked up too, for the same content twice in a layer.
     facts: HashMap<Digest, FileFacts>,
     store_error: Option<StoreError>,
@@ -277,14 +282,19 @@ fn inspect_job(job: Job, inspector: &mut Inspector<'_>, gathered: &Mutex<Gathere
         None => inspector.content(&job.bytes),
         Some(window) => inspector.window(&job.bytes, window.offset, window.kind),
     });
-    let placed = job.place.map_or_else(Vec::new, |(path, mode, uid, size)| {
+    let (mut placed, mut note) = (Vec::new(), None);
+    if let Some((path, mode, uid, size)) = job.place {
         let head = job.bytes.get(..HEAD_BYTES_MAX).unwrap_or(&job.bytes);
-        inspector.place(&Place { path: &path, mode, uid, kind: facts.kind, size }, head)
-    });
+        placed = inspector.place(&Place { path: &path, mode, uid, kind: facts.kind, size }, head);
+        note = Some(Note::of(&path, facts.kind, job.window.is_none().then_some(job.bytes.as_slice())));
+    }
 
     let mut gathered = lock(gathered);
     if job.window.is_none() {
         gathered.hashes.push((job.entry, sha256));
+    }
+    if let Some(note) = note {
+        gathered.packages.take(job.entry, note);
     }
     let observations = facts.observations.iter().cloned().chain(placed);
     gathered.observations.extend(observations.map(|observation| (job.entry, observation)));
@@ -361,7 +371,9 @@ fn assemble(
     }
     problems.extend(std::mem::take(&mut gathered.problems).into_iter().map(|(number, problem)| {
         let path = &entries[number as usize].path;
-        let place = if problem.place.is_empty() { path.clone() } else { format!("{path}!{}", problem.place) };
+        // An archive that can be read in two ways is a file that can: `x.tar!` is not the layer's own entry `x.tar`.
+        let is_whole_file = problem.place.is_empty() && problem.kind != ProblemKind::Ambiguous;
+        let place = if is_whole_file { path.clone() } else { format!("{path}!{}", problem.place) };
         Problem { place, ..problem }
     }));
     let mut limit = |detail, unseen_bytes| {
@@ -383,6 +395,7 @@ fn assemble(
     observations.dedup();
     let mut mentions = gathered.mentions;
     mentions.sort();
+    let packages = gathered.packages.finish(&entries);
     let record = LayerRecord {
         digest,
         diff_id: outcome.diff_id,
@@ -393,6 +406,7 @@ fn assemble(
         observations,
         mentions,
         problems,
+        packages,
     };
     LayerRead { record, blob_error: outcome.read_error }
 }

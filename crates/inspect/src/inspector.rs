@@ -1,14 +1,16 @@
-//! Runs the detectors over files: prefilter, routing, each detector on its own, rules, what is inside archives.
+//! Runs the detectors over files: prefilter, routing, each detector on its own, rules, what is inside archives, what is
+//! encoded in them.
 
 use std::{
     collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use model::{Digest, FileFacts, FileKind, Inside, Observation, Problem, ProblemKind, Weight};
+use model::{Digest, FileFacts, FileKind, Inside, Observation, Problem, ProblemKind, Weight, record::MENTIONS_MAX};
 
 use crate::{
     Place, RulePack,
+    decode::{self, Budget, Stage},
     detectors::{self, About, Detector, Match, Sample, Scope},
     engine::{RuleScanner, RuleSet, SCAN_SECONDS_MAX, ScanFailure},
     kind::sniff,
@@ -41,15 +43,15 @@ pub struct Inspector<'p> {
 
 /// How offsets in the bytes that are looked at become offsets in the file.
 #[derive(Clone, Copy)]
-struct Offsets {
+pub(crate) struct Offsets {
     base: u64,
     scale: u64,
 }
 
 impl Offsets {
-    const PLAIN: Self = Self { base: 0, scale: 1 };
+    pub(crate) const PLAIN: Self = Self { base: 0, scale: 1 };
 
-    fn in_file(self, offset: usize) -> u64 {
+    pub(crate) fn in_file(self, offset: usize) -> u64 {
         self.base.saturating_add((offset as u64).saturating_mul(self.scale))
     }
 }
@@ -69,21 +71,34 @@ impl Answers {
     }
 }
 
+/// One outer file on its way: what may still be decoded of it, and what its stages lead to.
+struct Outer {
+    budget: Budget,
+    mentions: Vec<String>,
+}
+
+impl Outer {
+    fn new(bytes: &[u8]) -> Self {
+        Self { budget: Budget::new(bytes.len()), mentions: Vec::new() }
+    }
+}
+
 impl<'p> Inspector<'p> {
     pub(crate) fn new(pack: &'p RulePack) -> Self {
         Self { pack, routed: Routed::default(), own: None, user: None, hits: Hits::default(), inner: None }
     }
 
-    /// Looks at a whole file's content, archives inside it included.
+    /// Looks at a whole file's content, archives inside it and what is encoded in it included.
     pub fn content(&mut self, bytes: &[u8]) -> FileFacts {
         let kind = sniff(bytes);
-        let mut answers = Answers::default();
-        self.file(bytes, kind, 0, &mut answers);
+        let (mut outer, mut answers) = (Outer::new(bytes), Answers::default());
+        let stages = self.file(bytes, kind, 0, &mut outer, &mut answers);
         if kind == FileKind::Archive {
-            self.archive(bytes, &mut answers);
+            self.archive(bytes, 0, &mut outer, &mut answers);
             once(&mut answers.observations);
         }
-        let mentions = led_to(bytes, kind, &mut answers);
+        self.stages(stages, 0, &mut outer, &mut answers);
+        let mentions = led_to(bytes, kind, outer.mentions, &mut answers);
         bounded(&mut answers);
         FileFacts { kind, observations: answers.observations, mentions, problems: answers.problems }
     }
@@ -94,13 +109,14 @@ impl<'p> Inspector<'p> {
     /// What is in the overlap of two windows is seen twice, equal in every field: keep it once.
     pub fn window(&mut self, bytes: &[u8], offset: u64, kind: Option<FileKind>) -> FileFacts {
         let kind = kind.unwrap_or_else(|| sniff(bytes));
-        let mut answers = Answers::default();
-        self.file(bytes, kind, offset, &mut answers);
+        let (mut outer, mut answers) = (Outer::new(bytes), Answers::default());
+        let stages = self.file(bytes, kind, offset, &mut outer, &mut answers);
         if kind == FileKind::Archive && offset == 0 {
             let detail = "an archive longer than one window is not opened";
             answers.problem(ProblemKind::BytesLimit, detail, bytes.len() as u64);
         }
-        let mentions = if offset == 0 { led_to(bytes, kind, &mut answers) } else { Vec::new() };
+        self.stages(stages, 0, &mut outer, &mut answers);
+        let mentions = if offset == 0 { led_to(bytes, kind, outer.mentions, &mut answers) } else { Vec::new() };
         bounded(&mut answers);
         FileFacts { kind, observations: answers.observations, mentions, problems: answers.problems }
     }
@@ -138,25 +154,41 @@ impl<'p> Inspector<'p> {
 
     /// One text of an image config.
     pub(crate) fn text(&mut self, text: &str) -> Answers {
-        let mut answers = Answers::default();
+        let (mut outer, mut answers) = (Outer::new(text.as_bytes()), Answers::default());
         self.inner = Some(String::new());
-        self.pass(text.as_bytes(), FileKind::Text, Offsets::PLAIN, &mut answers);
+        let stages = self.pass(text.as_bytes(), FileKind::Text, Offsets::PLAIN, &mut outer, &mut answers);
+        self.stages(stages, 0, &mut outer, &mut answers);
         self.inner = None;
         bounded(&mut answers);
         answers
     }
 
-    /// One file or inner file, without what is inside it if it is an archive.
-    fn file(&mut self, bytes: &[u8], kind: FileKind, base: u64, answers: &mut Answers) {
-        self.pass(bytes, kind, Offsets { base, scale: 1 }, answers);
+    /// One file, archive member or stage, without what is inside it if it is an archive. Returns what is encoded in it.
+    fn file(
+        &mut self,
+        bytes: &[u8],
+        kind: FileKind,
+        base: u64,
+        outer: &mut Outer,
+        answers: &mut Answers,
+    ) -> Vec<Stage> {
+        let mut stages = self.pass(bytes, kind, Offsets { base, scale: 1 }, outer, answers);
         if kind == FileKind::Utf16 {
             let narrow = utf16::narrowed(bytes);
-            self.pass(&narrow, FileKind::Text, Offsets { base, scale: 2 }, answers);
+            stages.extend(self.pass(&narrow, FileKind::Text, Offsets { base, scale: 2 }, outer, answers));
         }
+        stages
     }
 
     /// Everything that sees plain bytes.
-    fn pass(&mut self, bytes: &[u8], kind: FileKind, offsets: Offsets, answers: &mut Answers) {
+    fn pass(
+        &mut self,
+        bytes: &[u8],
+        kind: FileKind,
+        offsets: Offsets,
+        outer: &mut Outer,
+        answers: &mut Answers,
+    ) -> Vec<Stage> {
         let pack = self.pack;
         let already = answers.observations.len();
         pack.router.route(bytes, kind, &mut self.routed);
@@ -186,6 +218,9 @@ impl<'p> Inspector<'p> {
             self.secrets(bytes, kind, at, offsets, answers);
             self.inner = inner;
         }
+        let (stages, problems) = decode::stages(&pack.router, &self.routed, bytes, kind, offsets, &mut outer.budget);
+        answers.problems.extend(problems);
+        stages
     }
 
     /// The user's rules for secrets.
@@ -210,43 +245,114 @@ impl<'p> Inspector<'p> {
         }
     }
 
-    /// What is inside an archive.
-    fn archive(&mut self, bytes: &[u8], answers: &mut Answers) {
-        let limits = layer::NestedLimits::default();
+    /// What is inside an archive, which may be a stage at `depth`.
+    fn archive(&mut self, bytes: &[u8], depth: u32, outer: &mut Outer, answers: &mut Answers) {
+        let mut limits = layer::NestedLimits::default();
+        if depth > 0 {
+            limits.unpacked_bytes_max = outer.budget.bytes_left() as u64;
+        }
+        let around = self.inner.clone();
         let mut visit = |path: &str, inner: &[u8]| {
             let mut inside = Answers::default();
-            self.inner = Some(path.to_owned());
-            self.file(inner, sniff(inner), 0, &mut inside);
-            self.inner = None;
-            if inside.observations.is_empty() && inside.problems.is_empty() {
-                return;
+            let around = self.inner.replace(path.to_owned());
+            let kind = sniff(inner);
+            let stages = self.file(inner, kind, 0, outer, &mut inside);
+            self.stages(stages, depth, outer, &mut inside);
+            if depth > 0 {
+                outer.budget.spend(inner.len());
+                lead_on(inner, kind, outer, &mut inside);
             }
-            let place = Inside { path: path.to_owned(), sha256: Digest::of(inner) };
-            for mut seen in inside.observations {
-                seen.inside = Some(place.clone());
-                answers.observations.push(seen);
-            }
-            for mut problem in inside.problems {
-                problem.place.clone_from(&place.path);
-                answers.problems.push(problem);
-            }
+            self.inner = around;
+            moved(path, inner, inside, answers);
             bounded(answers);
         };
         let expanded = catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit)));
-        self.inner = None;
+        self.inner = around;
         match expanded {
             Ok(problems) => answers.problems.extend(problems),
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
         }
     }
+
+    /// What was encoded in a file that is itself at `depth`: each stage a file of its own.
+    fn stages(&mut self, stages: Vec<Stage>, depth: u32, outer: &mut Outer, answers: &mut Answers) {
+        for Stage { word, bytes } in stages {
+            if !outer.budget.is_new(&bytes) {
+                continue;
+            }
+            if depth == decode::DEPTH_MAX {
+                answers.problems.push(decode::too_deep(bytes.len()));
+                return;
+            }
+            let kind = sniff(&bytes);
+            let mut inside = Answers::default();
+            let deeper = self.file(&bytes, kind, 0, outer, &mut inside);
+            if kind == FileKind::Archive {
+                self.archive(&bytes, depth + 1, outer, &mut inside);
+                once(&mut inside.observations);
+            }
+            self.stages(deeper, depth + 1, outer, &mut inside);
+            lead_on(&bytes, kind, outer, &mut inside);
+            // What the file says in plain words needs no second finding in a stage.
+            let plain: HashSet<_> =
+                answers.observations.iter().map(|seen| (seen.detector.clone(), seen.summary.clone())).collect();
+            inside.observations.retain(|seen| !plain.contains(&(seen.detector.clone(), seen.summary.clone())));
+            moved(&word, &bytes, inside, answers);
+            bounded(answers);
+        }
+    }
 }
 
-/// What a script leads to. One that names more than is kept may run what nobody followed.
-fn led_to(bytes: &[u8], kind: FileKind, answers: &mut Answers) -> Vec<String> {
+/// What was seen in an inner file or stage, moved to the file that holds it.
+fn moved(path: &str, bytes: &[u8], inside: Answers, answers: &mut Answers) {
+    if inside.observations.is_empty() && inside.problems.is_empty() {
+        return;
+    }
+    let joined = |deeper: &str| format!("{path}!{deeper}");
+    let innermost = std::cell::LazyCell::new(|| Digest::of(bytes));
+    for mut seen in inside.observations {
+        seen.inside = Some(match seen.inside {
+            Some(deeper) => Inside { path: joined(&deeper.path), sha256: deeper.sha256 },
+            None => Inside { path: path.to_owned(), sha256: *innermost },
+        });
+        answers.observations.push(seen);
+    }
+    for mut problem in inside.problems {
+        problem.place = if problem.place.is_empty() { path.to_owned() } else { joined(&problem.place) };
+        answers.problems.push(problem);
+    }
+}
+
+/// Notes what a stage, or a file in an archive that is one, leads to.
+fn lead_on(bytes: &[u8], kind: FileKind, outer: &mut Outer, inside: &mut Answers) {
     let (mentions, is_cut) = mentions(bytes, kind);
     if is_cut {
-        let detail = "a script that names more files and commands than are followed";
-        answers.problem(ProblemKind::FindingsLimit, detail, 0);
+        inside.problem(ProblemKind::FindingsLimit, MENTIONS_CUT, 0);
+    }
+    outer.mentions.extend(mentions.into_iter().take(MENTIONS_MAX.saturating_sub(outer.mentions.len())));
+}
+
+const MENTIONS_CUT: &str = "a script that names more files and commands than are followed";
+
+/// What a script leads to, together with what its stages do. One that names more than is kept may run what nobody followed.
+fn led_to(bytes: &[u8], kind: FileKind, stages: Vec<String>, answers: &mut Answers) -> Vec<String> {
+    let (mut mentions, mut is_cut) = match kind {
+        // Control bytes in the head make no script of a binary, and no shell minds them.
+        FileKind::Binary => mentions(&decode::text_lines(bytes), FileKind::Text),
+        _ => mentions(bytes, kind),
+    };
+    let mut known: HashSet<String> = mentions.iter().cloned().collect();
+    for mention in stages {
+        if mentions.len() == MENTIONS_MAX {
+            is_cut = true;
+            break;
+        }
+        if known.insert(mention.clone()) {
+            mentions.push(mention);
+        }
+    }
+    if is_cut {
+        answers.problem(ProblemKind::FindingsLimit, MENTIONS_CUT, 0);
     }
     mentions
 }

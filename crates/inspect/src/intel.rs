@@ -6,6 +6,11 @@ pub(crate) const MINING_POOLS: &[&str] = &lines::<{ count(MINING_POOLS_TEXT) }>(
 
 const MINING_POOLS_TEXT: &str = include_str!("../../../rules/intel/mining_pools.txt");
 
+/// Donation and fee addresses of miners' authors, as written.
+pub(crate) const DONATION_ADDRESSES: &[&str] = &lines::<{ count(DONATIONS_TEXT) }>(DONATIONS_TEXT);
+
+const DONATIONS_TEXT: &str = include_str!("../../../rules/intel/donation_addresses.txt");
+
 /// Hosts where strangers drop files, shorten links or tunnel to a machine at home.
 pub(crate) const THROWAWAY_HOSTS: &[&str] = &lines::<{ count(THROWAWAY_TEXT) }>(THROWAWAY_TEXT);
 

@@ -3,11 +3,13 @@
 //! ```text
 //! bytes ─► kind ─► prefilter ─► route ─► detectors, each on its own ─► observations
 //!           │                     └────► rules (YARA), ours only where a literal of theirs is
+//!           │                     └────► decoders: what is encoded in it, and the same for every stage
 //!           └─ archive: `layer::expand`, and the same for every file inside
 //! ```
 
 mod catalogue;
 mod config;
+pub mod decode;
 pub mod detectors;
 mod engine;
 mod image;
@@ -17,6 +19,7 @@ pub mod kind;
 mod mentions;
 mod observe;
 mod pack;
+pub mod packages;
 mod pool;
 pub mod prefilter;
 mod route;
@@ -24,11 +27,12 @@ mod rules;
 mod secret;
 mod secrets;
 mod shell;
+mod symbols;
 mod utf16;
 mod view;
 mod wallet;
 
-pub use catalogue::{catalogue, header};
+pub use catalogue::{catalogue, header, measured};
 pub use inspector::Inspector;
 use model::FileKind;
 pub use pack::RulePack;

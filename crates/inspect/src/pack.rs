@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use model::{Digest, Observation};
 
 use crate::{
-    Inspector, RuleError, RuleFile, detectors, engine::RuleSet, route::Router, rules, secrets::user::UserRules,
+    Inspector, RuleError, RuleFile, decode, detectors, engine::RuleSet, route::Router, rules, secrets::user::UserRules,
 };
 
 /// Everything that decides what is looked for: detectors, our rules, the user's rules. Shared by all threads.
@@ -46,7 +46,7 @@ impl RulePack {
             secrets = Some(rules);
         }
         drop(user_rules);
-        let router = Router::new(detectors::ALL, rules::own());
+        let router = Router::new(detectors::ALL, rules::own(), decode::ALL);
         Ok(Self { id, router, own: OnceLock::new(), user, secrets, notes })
     }
 

@@ -12,13 +12,13 @@ const ENDPOINTS_MAX: usize = 64;
 
 static ENDPOINT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?i)(?P<scheme>\b(?:stratum[12]?|daemon|ethproxy|zec|cn|rx)\+(?:tcps?|ssl|tls|udp)://|\bstratum2?://)?(?:[\w.-]+(?::[^@\s/]*)?@)?",
+        r"(?i)(?P<scheme>\b(?:stratums?[12]?|ethstratum|ethproxy|nicehash|daemon|zec|cn|rx|zil)\+(?:tcps?|ssl|tls(?:12)?|udp|wss?)://|\bstratum[s2]?s?://)?(?:[\w.-]+(?::[^@\s/]*)?@)?",
         r"(?P<host>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)(?::(?P<port>\d{2,5}))?",
     ))
     .expect("the pattern is a constant, and a test runs it")
 });
 static OPTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)(?:(?:^|[\s"',\[])(?:-o|--url|--pool|-P|--server)(?:[\s=]|["'],)\s*["']?|["']?\b(?:url|pool_address|pool|server)["']?\s*[:=]\s*["']?)$"#)
+    Regex::new(r#"(?i)(?:(?:^|[\s"',\[])(?:-o|--url|--pool[12]?|-P|-e?pool|--server|--proxy|--stratum|--epool|--zilpool)(?:[\s=]|["'],)\s*["']?|["']?\b(?:url|pool_address|[a-z]*pool[0-9]?(?:_?(?:url|host|addr(?:ess)?|server))?|server|stratum(?:_?(?:url|host))?)["']?\s*[:=]\s*["']?)$"#)
         .expect("the pattern is a constant, and a test runs it")
 });
 
@@ -92,6 +92,8 @@ mod tests {
             ("\"url\": \"xmr.somewhere.net:14433\",", "xmr.somewhere.net:14433"),
             ("POOL=gulf.moneroocean.stream:10128", "gulf.moneroocean.stream:10128"),
             ("[\"--url=mine.somewhere.net:3333\"]", "mine.somewhere.net:3333"),
+            ("-epool eu.somewhere.net:4444 -ewal 0x", "eu.somewhere.net:4444"),
+            ("pool1 = ssl.somewhere.net:9433", "ssl.somewhere.net:9433"),
             ("stratum2+ssl://wallet.rig@eth.2miners.com:12020", "eth.2miners.com:12020"),
         ] {
             let found = endpoints(text);

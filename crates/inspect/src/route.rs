@@ -3,6 +3,7 @@
 use model::FileKind;
 
 use crate::{
+    decode::Decoder,
     detectors::{Detector, Hit, Scope},
     prefilter::{Hits, Prefilter},
     rules::OwnRule,
@@ -24,6 +25,7 @@ const KINDS: [FileKind; 9] = [
 /// Whom a literal belongs to.
 enum Owner {
     Detector { index: usize, literal: usize },
+    Decoder { index: usize, literal: usize },
     Rules,
 }
 
@@ -31,6 +33,7 @@ enum Owner {
 pub(crate) struct Router {
     prefilter: Prefilter,
     detectors: &'static [&'static Detector],
+    decoders: &'static [&'static Decoder],
     /// By literal of the prefilter.
     owners: Vec<Vec<Owner>>,
     /// By kind, then by literal of the prefilter: whether anybody who is asked about this kind owns it.
@@ -44,12 +47,18 @@ pub(crate) struct Routed {
     pub(crate) hits: Hits,
     /// By detector: where its literals are.
     pub(crate) detectors: Vec<Vec<Hit>>,
+    /// By decoder: where its literals are.
+    pub(crate) decoders: Vec<Vec<Hit>>,
     /// Whether one of our rules has a literal here.
     pub(crate) rules: bool,
 }
 
 impl Router {
-    pub(crate) fn new(detectors: &'static [&'static Detector], rules: &'static [OwnRule]) -> Self {
+    pub(crate) fn new(
+        detectors: &'static [&'static Detector],
+        rules: &'static [OwnRule],
+        decoders: &'static [&'static Decoder],
+    ) -> Self {
         let mut literals: Vec<String> = Vec::new();
         let mut owners: Vec<Vec<Owner>> = Vec::new();
         let mut own = |text: &str, owner| {
@@ -69,11 +78,17 @@ impl Router {
                 }
             }
         }
+        for (index, decoder) in decoders.iter().enumerate() {
+            for (literal, text) in decoder.literals.iter().enumerate() {
+                own(text, Owner::Decoder { index, literal });
+            }
+        }
         for text in rules.iter().flat_map(|rule| &rule.prefilter) {
             own(text, Owner::Rules);
         }
         let asks = |owner: &Owner, kind| match owner {
             Owner::Detector { index, .. } => asks(detectors[*index], kind),
+            Owner::Decoder { index, .. } => reads(decoders[*index].kinds, kind),
             Owner::Rules => true,
         };
         let wanted = KINDS
@@ -81,7 +96,7 @@ impl Router {
             .map(|&kind| owners.iter().map(|owners| owners.iter().any(|owner| asks(owner, kind))).collect())
             .collect();
         let texts: Vec<_> = literals.iter().map(String::as_str).collect();
-        Self { prefilter: Prefilter::new(&texts), detectors, owners, wanted }
+        Self { prefilter: Prefilter::new(&texts), detectors, decoders, owners, wanted }
     }
 
     /// Looks for all literals that matter for a file of `kind` and hands them to their owners.
@@ -89,11 +104,13 @@ impl Router {
         self.prefilter.scan(bytes, &self.wanted[kind as usize], &mut routed.hits);
         routed.rules = false;
         routed.detectors.resize_with(self.detectors.len(), Vec::new);
-        routed.detectors.iter_mut().for_each(Vec::clear);
+        routed.decoders.resize_with(self.decoders.len(), Vec::new);
+        routed.detectors.iter_mut().chain(&mut routed.decoders).for_each(Vec::clear);
         for &(offset, literal) in &routed.hits.found {
             for owner in &self.owners[literal] {
                 match *owner {
                     Owner::Detector { index, literal } => routed.detectors[index].push(Hit { offset, literal }),
+                    Owner::Decoder { index, literal } => routed.decoders[index].push(Hit { offset, literal }),
                     Owner::Rules => routed.rules = true,
                 }
             }
@@ -113,6 +130,18 @@ impl Router {
         })
     }
 
+    /// The decoders to ask about a file of `kind`, after [`route`](Self::route).
+    pub(crate) fn decoders<'a>(
+        &self,
+        kind: FileKind,
+        routed: &'a Routed,
+    ) -> impl Iterator<Item = (&'static Decoder, &'a [Hit])> {
+        self.decoders.iter().zip(&routed.decoders).filter_map(move |(decoder, hits)| {
+            let has_reason = decoder.literals.is_empty() || !hits.is_empty();
+            (has_reason && reads(decoder.kinds, kind)).then_some((*decoder, hits.as_slice()))
+        })
+    }
+
     /// How many different literals are looked for.
     pub(crate) fn literals(&self) -> usize {
         self.owners.len()
@@ -125,7 +154,11 @@ impl Router {
 /// `MZ` or the magic of gzip, so whoever reads text is asked about everything but well-formed ELF files; and Linux runs
 /// programs with an odd header, so whoever reads programs is asked about unknown bytes.
 pub(crate) fn asks(detector: &Detector, kind: FileKind) -> bool {
-    let Scope::Content { kinds, .. } = &detector.scope else { return false };
+    matches!(&detector.scope, Scope::Content { kinds, .. } if reads(kinds, kind))
+}
+
+/// The same for a list of kinds, empty for any.
+pub(crate) fn reads(kinds: &[FileKind], kind: FileKind) -> bool {
     let named = |named: FileKind| kinds.contains(&named);
     kinds.is_empty()
         || named(kind)

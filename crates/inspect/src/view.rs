@@ -1,8 +1,10 @@
 //! A whole image as detectors of images see it: layers merged, what it runs, what it claims.
 
-use std::collections::HashSet;
+use std::{cell::OnceCell, collections::HashSet};
 
-use model::{EntryRecord, ImageConfig, LayerRecord, Problem};
+use model::{EntryKind, EntryRecord, ImageConfig, LayerRecord, Problem};
+
+use crate::packages::Installed;
 
 /// Number of a layer (lowest first, of those that were read) and of an entry in it.
 pub type At = (usize, usize);
@@ -21,6 +23,8 @@ pub struct ImageView<'a> {
     pub files: &'a dyn MergedFiles,
     /// Visible entries that the image runs, or that what it runs reads.
     pub runs: &'a HashSet<At>,
+    /// Filled by the first who asks [`Self::packages`].
+    pub installed: OnceCell<Installed<'a>>,
 }
 
 /// The merged view over an image's layers.
@@ -36,5 +40,19 @@ impl<'a> ImageView<'a> {
     #[must_use]
     pub fn entry(&self, at: At) -> Option<&'a EntryRecord> {
         self.layers.get(at.0)?.entries.get(at.1)
+    }
+
+    /// What the package databases inside the image say, read together once. Takes time linear in what they list.
+    pub fn packages(&self) -> &Installed<'a> {
+        self.installed.get_or_init(|| Installed::new(self.layers, self.files))
+    }
+
+    /// Every visible regular file.
+    pub fn visible_files(&self) -> impl Iterator<Item = (At, &'a EntryRecord)> {
+        let layers = self.layers.iter().enumerate();
+        let entries = layers.flat_map(|(layer, record)| {
+            record.entries.iter().enumerate().map(move |(index, entry)| ((layer, index), entry))
+        });
+        entries.filter(|(at, entry)| entry.kind == EntryKind::File && !self.files.is_hidden(*at))
     }
 }

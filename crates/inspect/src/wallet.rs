@@ -1,31 +1,32 @@
 //! Finds wallet addresses whose checksum holds. What has no checksum (Solana, all-lower-case Ethereum) is not seen.
 //!
-//! Sources: Monero `src/common/base58.cpp` and `cryptonote_config.h` (network bytes 18, 19, 42; Keccak-256);
-//! Bitcoin base58check version bytes of each coin's `chainparams.cpp`; BIP-173 and BIP-350; EIP-55.
+//! | notation | coins |
+//! |---|---|
+//! | CryptoNote base58, Keccak-256 | Monero (standard, integrated, subaddress), Wownero, ArQmA, Sumokoin, Graft, Aeon, Haven, Zephyr, and any other by its checksum |
+//! | base58check | Bitcoin, Litecoin, Dogecoin, Dash, Zcash and Flux (transparent), Ravencoin and what shares its byte, Neoxa, Vertcoin, Horizen, Tron; Ripple in its own alphabet |
+//! | base58, BLAKE2b | Ergo |
+//! | bech32, bech32m | Bitcoin, Litecoin, Cardano, Chia, Nervos, Zilliqa, DERO, Zcash (sapling), Vertcoin, DigiByte |
+//! | cashaddr | Bitcoin Cash, eCash, Kaspa and its likes |
+//! | hexadecimal, EIP-55 | Ethereum, Ethereum Classic |
+//! | IBAN's modulus 97 | Nimiq |
+//!
+//! Donation addresses of miners' authors (`rules/intel/donation_addresses.txt`) are nobody's loot and are left out.
+//!
+//! Sources: Monero `src/common/base58.cpp` and `cryptonote_config.h` (network bytes 18, 19, 42; Keccak-256), xmrig
+//! `WalletAddress.cpp` for the tags of its likes; version bytes of each coin's `chainparams.cpp`; BIP-173 and BIP-350;
+//! the cashaddr specification; EIP-55; Ergo's `Address`; Nimiq's `Address.fromUserFriendlyAddress`; XRP Ledger "base58 encodings".
 
-use sha3::{Digest as _, Keccak256};
+mod checks;
+
+use crate::intel;
+use checks::{base58check, bech32_coin, cashaddr, cryptonote, is_ergo, is_ethereum, is_nimiq, is_ripple};
 
 /// Most addresses returned for one piece of bytes.
 pub(crate) const WALLETS_MAX: usize = 64;
 
-/// Length of the shortest and longest address: Bitcoin base58check, Monero integrated.
+/// Length of the shortest and longest address: base58check, CryptoNote integrated with a long tag.
 const ADDRESS_BYTES_MIN: usize = 26;
-const ADDRESS_BYTES_MAX: usize = 106;
-
-/// Base58check version bytes and the coin they stand for. Two-byte versions are Zcash's transparent addresses.
-const VERSIONS: &[(&[u8], &str)] = &[
-    (&[0x00], "BTC"),
-    (&[0x05], "BTC"),
-    (&[0x30], "LTC"),
-    (&[0x32], "LTC"),
-    (&[0x1e], "DOGE"),
-    (&[0x4c], "DASH"),
-    (&[0x3c], "RVN"),
-    (&[0x1c, 0xb8], "ZEC"),
-    (&[0x1c, 0xbd], "ZEC"),
-];
-
-const BASE58: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const ADDRESS_BYTES_MAX: usize = 112;
 
 /// An address with a valid checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub(crate) fn find(bytes: &[u8]) -> Vec<Wallet> {
         }
         let Ok(word) = std::str::from_utf8(run) else { continue };
         let Some(coin) = coin(word) else { continue };
-        if found.iter().all(|known| known.address != word) {
+        if found.iter().all(|known| known.address != word) && !is_donation(word) {
             found.push(Wallet { offset, coin, address: word.to_owned() });
             if found.len() == WALLETS_MAX {
                 break;
@@ -83,92 +84,45 @@ fn next_run(bytes: &[u8], mut start: usize) -> Option<(usize, &[u8])> {
     }
 }
 
+/// Whether it is a miner's author's own, published with the miner.
+pub(crate) fn is_donation(word: &str) -> bool {
+    intel::DONATION_ADDRESSES.contains(&word)
+}
+
 /// The coin of an address, if the checksum holds.
 pub(crate) fn coin(word: &str) -> Option<&'static str> {
-    match (word.len(), word.as_bytes().first()?) {
-        (95 | 106, b'4' | b'8') => is_monero(word.as_bytes()).then_some("XMR"),
+    match (word.len(), *word.as_bytes().first()?) {
+        (94..=ADDRESS_BYTES_MAX, _) => cryptonote(word.as_bytes()).or_else(|| bech32_coin(word)),
         (42, b'0') if word.starts_with("0x") => is_ethereum(word).then_some("ETH"),
-        (42..=90, b'b' | b'l' | b'B' | b'L') => segwit(word),
-        (26..=35, _) => base58check(word),
+        (36, b'N') if word.starts_with("NQ") => is_nimiq(word).then_some("NIM"),
+        (51, b'9') => is_ergo(word).then_some("ERG"),
+        (42 | 61 | 63, b'q' | b'p') => cashaddr(word),
+        (40.., _) if word.contains('1') => bech32_coin(word),
+        (26..=35, b'r') if is_ripple(word) => Some("XRP"),
+        (26..=36, _) => base58check(word),
         _ => None,
     }
-}
-
-fn base58check(word: &str) -> Option<&'static str> {
-    // Cheap refusals first: identifiers are runs too.
-    if !word.bytes().any(|b| b.is_ascii_digit()) || !word.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    let payload = bs58::decode(word).with_check(None).into_vec().ok()?;
-    let (version, _) = payload.split_at_checked(payload.len().checked_sub(20)?)?;
-    VERSIONS.iter().find(|(known, _)| *known == version).map(|&(_, coin)| coin)
-}
-
-fn segwit(word: &str) -> Option<&'static str> {
-    let (prefix, _, _) = bech32::segwit::decode(word).ok()?;
-    match prefix.to_lowercase().as_str() {
-        "bc" => Some("BTC"),
-        "ltc" => Some("LTC"),
-        _ => None,
-    }
-}
-
-/// EIP-55 with letters of both cases; one case alone carries no checksum.
-fn is_ethereum(word: &str) -> bool {
-    let Some(digits) = word.strip_prefix("0x") else { return false };
-    let mixed = digits.bytes().any(|b| b.is_ascii_uppercase()) && digits.bytes().any(|b| b.is_ascii_lowercase());
-    if !mixed || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return false;
-    }
-    let hash = Keccak256::digest(digits.to_ascii_lowercase().as_bytes());
-    let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .bytes()
-        .zip(nibbles)
-        .all(|(digit, nibble)| !digit.is_ascii_alphabetic() || digit.is_ascii_uppercase() == (nibble >= 8))
-}
-
-/// Network byte 18 (standard), 19 (integrated) or 42 (subaddress), then the keys, then 4 bytes of Keccak-256.
-fn is_monero(word: &[u8]) -> bool {
-    let Some(bytes) = monero_base58(word) else { return false };
-    let Some((body, checksum)) = bytes.split_last_chunk::<4>() else { return false };
-    let network_fits = match body.first() {
-        Some(18 | 42) => body.len() == 65,
-        Some(19) => body.len() == 73,
-        _ => false,
-    };
-    network_fits && Keccak256::digest(body).starts_with(checksum)
-}
-
-/// Monero's base58: blocks of 11 digits stand for 8 bytes each, a last block of 7 for 5 bytes.
-fn monero_base58(word: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(word.len());
-    for block in word.chunks(11) {
-        let size = match block.len() {
-            11 => 8,
-            7 => 5,
-            _ => return None,
-        };
-        let mut value: u128 = 0;
-        for digit in block {
-            value = value * 58 + BASE58.iter().position(|known| known == digit)? as u128;
-        }
-        if value >> (8 * size) != 0 {
-            return None;
-        }
-        bytes.extend_from_slice(value.to_be_bytes().get(16 - size..)?);
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use sha3::{Digest as _, Keccak256};
+
+    use super::{
+        checks::{CASH_PREFIXES, VERSIONS, cash_checksum},
+        *,
+    };
+
+    const BASE58: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
     /// A standard Monero address over keys nobody holds: 64 bytes of `fill`.
     pub(crate) fn invented_monero(network: u8, fill: u8) -> String {
-        let mut bytes = vec![network];
-        bytes.extend(std::iter::repeat_n(fill, if network == 19 { 72 } else { 64 }));
+        invented_cryptonote(&[network], fill, if network == 19 { 72 } else { 64 })
+    }
+
+    fn invented_cryptonote(tag: &[u8], fill: u8, key_bytes: usize) -> String {
+        let mut bytes = tag.to_vec();
+        bytes.extend(std::iter::repeat_n(fill, key_bytes));
         let checksum = Keccak256::digest(&bytes);
         bytes.extend_from_slice(&checksum[..4]);
         bytes.chunks(8).map(encoded).collect()
@@ -176,7 +130,7 @@ pub(crate) mod tests {
 
     fn encoded(block: &[u8]) -> String {
         let mut value = block.iter().fold(0_u128, |value, byte| value << 8 | u128::from(*byte));
-        let mut digits = vec![b'1'; if block.len() == 8 { 11 } else { 7 }];
+        let mut digits = vec![b'1'; [0, 2, 3, 5, 6, 7, 9, 10, 11][block.len()]];
         for digit in digits.iter_mut().rev() {
             *digit = BASE58[(value % 58) as usize];
             value /= 58;
@@ -221,6 +175,51 @@ pub(crate) mod tests {
             payload.extend([7; 20]);
             let word = bs58::encode(payload).with_check().into_string();
             assert_eq!(coin(&word), Some(*expected), "{word}");
+        }
+    }
+
+    #[test]
+    fn coins_like_monero_are_known_by_tag_and_checksum() {
+        for (tag, expected) in
+            [(&[0xb2, 0x20][..], "WOW"), (&[0xca, 0x59], "ARQ"), (&[0x9a, 0xe7, 0xae, 1], "SUMO"), (&[0xd1, 1], "CN")]
+        {
+            assert_eq!(coin(&invented_cryptonote(tag, 0x21, 64)), Some(expected), "{tag:?}");
+        }
+        assert_eq!(coin(&invented_monero(53, 0x21)), None, "a test network's");
+    }
+
+    /// Examples that the coins' own specifications print, or invented ones.
+    #[test]
+    fn other_notations_are_known() {
+        for (word, expected) in [
+            ("qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", "BCH"),
+            ("NQ0700000000000000000000000000000000", "NIM"),
+            ("rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh", "XRP"),
+            ("9fRAWhdxEsTcdb8PhGNrZfwqa65zfkuYHAMmkQLcic1gdLSV5vA", "ERG"),
+        ] {
+            assert_eq!(coin(word), Some(expected), "{word}");
+        }
+        let payload = [vec![0_u8; 1], vec![7; 52]].concat();
+        let prefix = CASH_PREFIXES[2].0.bytes().map(|letter| letter & 31).chain([0]);
+        let sum = cash_checksum(prefix.chain(payload.iter().copied()).chain([0; 8]));
+        let digits = payload.iter().copied().chain((0..8).rev().map(|at| (sum >> (5 * at) & 31) as u8));
+        let word: String =
+            digits.map(|digit| char::from(b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"[usize::from(digit)])).collect();
+        assert_eq!(coin(&word), Some("KAS"), "kaspa:{word}");
+        let tron = bs58::encode([0x41_u8].into_iter().chain([9; 20]).collect::<Vec<_>>()).with_check().into_string();
+        assert!(tron.starts_with('T') && coin(&tron) == Some("TRX"), "{tron}");
+        let chia =
+            bech32::encode::<bech32::Bech32m>(bech32::Hrp::parse("xch").expect("letters"), &[3; 32]).expect("short");
+        assert_eq!(coin(&chia), Some("XCH"), "{chia}");
+        let cardano =
+            bech32::encode::<bech32::Bech32>(bech32::Hrp::parse("addr").expect("letters"), &[3; 57]).expect("short");
+        assert_eq!(coin(&cardano), Some("ADA"), "{cardano}");
+    }
+
+    #[test]
+    fn authors_donation_addresses_are_left_out() {
+        for address in crate::intel::DONATION_ADDRESSES {
+            assert_eq!(find(address.as_bytes()), [], "{address}");
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! The only code of Lazaret that inflates bytes, and its only tar reader. Nothing is written to disk.
 
+mod block;
 mod compression;
+mod inflate;
 mod limits;
 mod nested;
 mod path;
@@ -12,6 +14,8 @@ mod tar;
 
 use model::{Digest, EntryKind, Problem};
 
+pub use block::{BlockCode, unpack_block};
+pub use inflate::{Compression, InflateEnd, Inflated, inflate};
 pub use limits::{Limits, PLACE_CHARS_MAX};
 pub use nested::{NestedLimits, expand, is_archive};
 pub use stream::{for_each_member, stream_layer};

@@ -72,9 +72,8 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
-    /// Show what is looked for
-    #[command(subcommand)]
-    Rules(commands::rules::RulesRole),
+    /// Show what is looked for, and how often it is wrong
+    Detectors(commands::detectors::DetectorsArguments),
     /// Write completions for a shell
     Completions(commands::completions::CompletionsArguments),
     /// Write the manual page

@@ -94,9 +94,9 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let outcome = match arguments.role {
         Role::Scan(scan) => commands::scan::run(&scan, &config, &surroundings),
         Role::Hunt(hunt) => commands::hunt::run(hunt, &config, &surroundings),
+        Role::Detectors(detectors) => commands::detectors::run(&detectors, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
-        Role::Rules(rules) => commands::rules::run(&rules, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),
     };

@@ -108,6 +108,16 @@ pub enum Format {
     Html,
 }
 
+/// How lists are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ListFormat {
+    /// For people in a terminal.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -164,9 +164,13 @@ fn rules_that_are_wrong_end_with_2() {
 
 #[test]
 fn every_detector_is_listed() {
-    let ended = run("rules list");
+    let ended = run("detectors");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    assert_eq!(ended.stdout.lines().count(), inspect::detectors::list().len());
+    assert_eq!(ended.stdout.lines().count(), 1 + inspect::catalogue().len());
+    assert!(run("detectors --category backdoor reverse-shell").stdout.contains("- Misses:"));
+    let json: serde_json::Value = serde_json::from_str(&run("detectors --format json").stdout).expect("JSON");
+    assert_eq!(json["detectors"].as_array().map(Vec::len), Some(inspect::catalogue().len()));
+    refused(&run("detectors no-such"), 2, "no-such");
 }
 
 #[test]

@@ -119,6 +119,22 @@ pub struct Finding {
     pub location: Location,
     /// Set if the image runs it: its entry point, command, health check or start-up files reach it.
     pub runs: bool,
+    /// How it came to be there, for what is in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// How a file came into the image and how it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// What the history says made its layer, shortened: the author's claim, and hostile text. None where the history
+    /// has another number of lines than the image has layers.
+    pub created_by: Option<String>,
+    /// Digest of the layer that deletes or replaces it, if one does.
+    pub hidden_by: Option<Digest>,
+    /// From what the image starts to this file: `ENTRYPOINT`, then the paths on the way, this file's last. Hostile text;
+    /// empty where it is not run.
+    pub run_by: Vec<String>,
 }
 
 impl Finding {
@@ -130,6 +146,6 @@ impl Finding {
             serde_json::to_vec(&(&observation.detector, inside, observation.offset, &observation.summary, &location))
                 .expect("strings, numbers and digests always serialise");
         let id = format!("E-{}", &Digest::of(&key).hex()[..16]);
-        Self { id, observation, location, runs }
+        Self { id, observation, location, runs, origin: None }
     }
 }

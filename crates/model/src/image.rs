@@ -16,8 +16,9 @@ pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 pub const CONFIG_BYTES_MAX: u64 = 8 << 20;
 /// Most layers of one image: overlay file systems stop at 500, Docker at 127.
 pub const LAYERS_MAX: usize = 1_000;
-/// Most manifests of one index.
-pub const INDEX_ENTRIES_MAX: usize = 1_000;
+/// Most manifests that one index may list: the folder of a layout holds many images. How many are followed is another
+/// matter.
+pub const INDEX_ENTRIES_MAX: usize = 10_000;
 
 /// Media types that name an OCI or Docker index.
 pub const INDEX_TYPES: [&str; 2] =

@@ -7,6 +7,7 @@
 //! | [`image`] | OCI and Docker manifests, indexes, configs |
 //! | [`taxonomy`] | category, disposition, severity, confidence, maturity, weight |
 //! | [`evidence`] | indicators, observations, findings, and where each of them is |
+//! | [`packages`] | what the package databases inside a layer say |
 //! | [`record`] | what is remembered of a file, a layer and an image: the catalog's contents |
 //! | [`report`] | verdict and scan report: the public JSON |
 //! | [`text`] | making text that a sample wrote safe to show |
@@ -14,6 +15,7 @@
 pub mod digest;
 pub mod evidence;
 pub mod image;
+pub mod packages;
 pub mod record;
 pub mod reference;
 pub mod report;
@@ -21,8 +23,12 @@ pub mod taxonomy;
 pub mod text;
 
 pub use digest::{Digest, Hasher};
-pub use evidence::{Finding, Indicator, IndicatorKind, Inside, Location, Observation};
+pub use evidence::{Finding, Indicator, IndicatorKind, Inside, Location, Observation, Origin};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};
+pub use packages::{
+    Diversion, EntryDigests, FileDigest, LayerPackages, ListedPath, PackageDatabase, PackageFacts, PackageManager,
+    PackagedFile,
+};
 pub use record::{EntryKind, EntryRecord, FileFacts, FileKind, LayerRecord, Problem, ProblemKind};
 pub use reference::{ImageReference, Locator, ReferenceError};
 pub use report::{Completeness, Concealment, ImageIdentity, LayerSummary, Reason, SCHEMA, ScanReport, Verdict};

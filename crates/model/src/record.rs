@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Observation};
+use crate::{Digest, LayerPackages, Observation};
 
 /// What a file is, judged by its first bytes and never by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,4 +164,6 @@ pub struct LayerRecord {
     pub mentions: Vec<(u32, Vec<String>)>,
     /// What was not looked at, and ambiguities.
     pub problems: Vec<Problem>,
+    /// What its package databases say.
+    pub packages: LayerPackages,
 }

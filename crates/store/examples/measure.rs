@@ -63,6 +63,7 @@ fn large_layer(layer: u32) -> (LayerRecord, Vec<(Digest, FileFacts)>) {
         observations: vec![],
         mentions: vec![],
         problems: vec![],
+        packages: model::LayerPackages::default(),
     };
     (record, files)
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Error, OptionalExtension as _, Result, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Raise it when `LayerRecord`, `FileFacts` or anything in them changes shape (order of fields and variants included).
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// `file.kind` is the position here: only ever append.
 const KINDS: [FileKind; 9] = [
@@ -98,8 +98,9 @@ fn decode<T: DeserializeOwned>(blob: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use model::{
-        Category, Confidence, EntryKind, EntryRecord, Indicator, IndicatorKind, Inside, Maturity, Observation, Problem,
-        ProblemKind, Severity, Weight,
+        Category, Confidence, Diversion, EntryDigests, EntryKind, EntryRecord, FileDigest, Indicator, IndicatorKind,
+        Inside, LayerPackages, ListedPath, Maturity, Observation, PackageDatabase, PackageFacts, PackageManager,
+        PackagedFile, Problem, ProblemKind, Severity, Weight,
     };
 
     use super::*;
@@ -124,6 +125,25 @@ mod tests {
     fn problem() -> Problem {
         let (place, detail) = ("p".to_owned(), "d".to_owned());
         Problem { kind: ProblemKind::DetectorFailed, place, detail, unseen_bytes: 1 }
+    }
+
+    fn packages() -> LayerPackages {
+        let text = str::to_owned;
+        let file = |path, digest| PackagedFile { path, digest };
+        let files = vec![
+            file(ListedPath::Entry(300), Some(FileDigest::Md5([1; 8]))),
+            file(ListedPath::Path(text("p")), Some(FileDigest::Sha256([2; 8]))),
+        ];
+        LayerPackages {
+            databases: vec![PackageDatabase {
+                entry: 1,
+                manager: PackageManager::Npm,
+                packages: vec![PackageFacts { name: text("n"), version: text("v"), files }],
+                diversions: vec![Diversion { from: text("f"), to: text("t"), by: text("b") }],
+                unread: Some(text("u")),
+            }],
+            digests: vec![EntryDigests { entry: 2, kind: FileKind::Elf, md5: [3; 8], sha1: [4; 8] }],
+        }
     }
 
     #[test]
@@ -162,9 +182,10 @@ mod tests {
             observations: vec![(0, observation())],
             mentions: vec![(0, vec!["/m".to_owned()])],
             problems: vec![problem()],
+            packages: packages(),
         };
         let blob = encode(&(facts, record)).expect("encode");
-        assert_eq!((FORMAT, Digest::of(&blob).short().as_str()), (1, "sha256:2c0a7b764df1"));
+        assert_eq!((FORMAT, Digest::of(&blob).short().as_str()), (2, "sha256:14c9bb0f97e9"));
     }
 
     #[test]

@@ -240,6 +240,7 @@ fn layer_record() -> LayerRecord {
         observations: vec![(0, observation(None))],
         mentions: vec![(1, vec!["/bin/sh".to_owned()])],
         problems: vec![problem()],
+        packages: model::LayerPackages::default(),
     }
 }
 

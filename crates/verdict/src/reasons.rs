@@ -62,9 +62,9 @@ fn of_detector(category: Category, group: &[&Finding]) -> Option<Reason> {
     let maturity = first.observation.maturity;
     let place = shortened(&place(first), TEXT_CHARS_MAX).into_owned();
     let state = match (evidence::is_run(first), evidence::is_hidden(first)) {
-        (true, _) => ", run by the image",
-        (false, true) => ", hidden by a later layer",
-        (false, false) => "",
+        (true, _) => run_by(first),
+        (false, true) => ", hidden by a later layer".to_owned(),
+        (false, false) => String::new(),
     };
     let more = match group.len() {
         1 => String::new(),
@@ -77,6 +77,15 @@ fn of_detector(category: Category, group: &[&Finding]) -> Option<Reason> {
         }
     }
     Some(Reason { text: format!("{category}: {detector} ({maturity}) in {place}{state}{more}"), findings })
+}
+
+/// `, run by ENTRYPOINT → /start.sh`: the way to the file, without the file.
+fn run_by(finding: &Finding) -> String {
+    let way = finding.origin.as_ref().and_then(|origin| origin.run_by.split_last());
+    match way {
+        Some((_, way)) if !way.is_empty() => format!(", run by {}", shortened(&way.join(" → "), TEXT_CHARS_MAX)),
+        _ => ", run by the image".to_owned(),
+    }
 }
 
 /// The weightiest first.

@@ -3,8 +3,8 @@
 //! A flooder lists several methods and counts what it sent; with targets built in or fetched it attacks somebody. Bots of
 //! the Mirai kind carry a command table of methods and a scanner for the next victims.
 //!
-//! - Sees: three or more flood methods with an attacker's messages, in programs and scripts; targets (also compiled in), target
-//!   lists, bot tables.
+//! - Sees: three or more flood methods (by name, or by the payload they send) with an attacker's messages, in programs and
+//!   scripts; targets (also compiled in), target lists, bot tables.
 //! - Misses: single-method tools, packed bots, generic load generators given targets at run time.
 //! - False alarms: firewalls and intrusion detection name floods too, but attack nothing: they lack the messages.
 //! - Source: public descriptions of Mirai and Gafgyt command tables, and of 2022's volunteer images; ATT&CK T1498, T1499.
@@ -60,6 +60,14 @@ pub(super) const DETECTOR: Detector = Detector {
             "tcpflood",
             "vse flood",
             "cfbuam",
+            "TSource Engine Query",
+            "\x17\x00\x03\x2a",
+            "\\x17\\x00\\x03\\x2a",
+            "\x00\x01\x00\x00stats",
+            "\\x00\\x01\\x00\\x00stats",
+            "\"cldap\"",
+            "'cldap'",
+            "layer7",
         ],
     },
     inspect,
@@ -76,6 +84,15 @@ static METHODS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)icmp[ _-]?flood|ping[ _-]?flood",
         r"(?i)(?:ntp|dns|memcached?|ssdp|cldap|chargen|snmp|ard)[ _-]?(?:amp\b|amplif|reflect)",
         r"(?i)\bvse[ _-]?flood|attack_(?:method_)?(?:udp_)?vse|\bgre(?:ip|eth)\b|attack_(?:method_)?gre",
+        // Payloads that make others answer with much more, as bytes or as source text has them.
+        r"\x17\x00\x03\x2a|\\x17\\x00\\x03\\x2a|monlist",
+        r"\x00\x01\x00\x00stats|\\x00\\x01\\x00\\x00stats",
+        r"(?i)M-SEARCH \* HTTP/1\.1[^\x00]{0,160}ssdp:(?:all|discover)",
+        r"TSource Engine Query",
+        r"(?i)\x02\x01[\x00-\x7f]c[^\x00]{0,4}\x04\x00\x0a\x01\x00|objectclass0\x84|\\x0bobjectclass0",
+        r"(?i)\x02\x01\x01\x04\x06public\xa5|\\x06public\\xa5",
+        // A table of short names, as tools that choose a method by name have it.
+        r"(?i)[\x22'](?:cldap|mem|char|ntp|ard|rdp|vse|syn|cps|connection|ovh|stress|cfb|bypass|rhex|stomp|dgb|apache|xmlrpc|killer|gsb|null|avb|slow|even|cookie|pps|downloader)[\x22']\s*,\s*[\x22'](?:[a-z_]{2,12}[\x22']\s*,\s*[\x22']){3,}[a-z_]{2,12}[\x22'][^\x00]{0,4000}(?:(?-i:CLDAP)|(?-i:CFBUAM)|(?-i:RHEX)|(?-i:STOMP)|(?-i:XMLRPC))",
         r"(?i)xmas[ _-]?flood|tcp[ _-]?flood|attack_(?:method_)?(?:tcp_)?(?:stomp|xmas)",
     ]
     .iter()

@@ -1,13 +1,17 @@
 //! Recognises programs that mine, whatever they are called.
 //!
-//! A miner names its algorithms, speaks a mining dialogue and has a miner's options and messages. Each group alone is in
-//! honest programs (hash libraries, node software, protocol dissectors); all three together are a miner.
+//! A miner computes a proof of work, takes jobs from a pool and reports what it earns; it also tunes the machine. Each of
+//! these alone is in honest programs (hash libraries, node software, protocol dissectors). Texts fall into five groups that
+//! an editor of one group leaves alone: algorithms (names, and the constants they cannot work without), the dialogue,
+//! the fields of a job, messages and options, tuning of pages, registers and graphics cards. Three groups, one of them
+//! of a pool's talk, are a miner; two are a sign.
 //!
-//! - Sees: ELF and PE programs that hold strings of all three groups in clear.
-//! - Misses: packed or encrypted miners, miners with their strings stripped, other languages.
-//! - False alarms: pool servers and mining proxies (they belong to the trade too). Node software has no Stratum dialogue,
-//!   dissectors and security tools have no miner's options.
-//! - Source: Stratum v1 and the JSON-RPC login dialogue of CryptoNote pools; option lists of common miners; ATT&CK T1496.
+//! - Sees: programs that hold texts of three groups in clear, also with names, options or URL schemes edited away.
+//! - Misses: packed or encrypted miners, miners with all of their texts hidden, single-purpose kernels.
+//! - False alarms: pool servers and mining proxies (they belong to the trade too). Node software and wallets have the
+//!   constants and no job; dissectors and security tools have the dialogue and nothing to say about hash rates.
+//! - Source: Stratum v1 and the JSON-RPC login dialogue of CryptoNote pools; EIP-1571; RandomX `configuration.h`; Zcash and
+//!   Kaspa protocol texts (`ZcashPoW`, `ProofOfWorkHash`); option lists of common miners; ATT&CK T1496.
 
 use memchr::memmem;
 use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
@@ -32,22 +36,35 @@ pub(super) const DETECTOR: Detector = Detector {
             "mining.subscribe",
             "mining.submit",
             "mining.authorize",
+            "mining.notify",
+            "mining.set_",
             "\"method\":\"login\"",
             "\"method\": \"login\"",
             "donate-level",
             "eth_submitLogin",
+            "eth_submitWork",
+            "RandomX\x03",
+            "ProofOfWorkHash",
+            "ZcashPoW",
+            "cryptonight",
+            "seed_hash",
+            "rig_id",
         ],
     },
     inspect,
 };
 
+/// Names of algorithms; letters of either case.
 const ALGORITHMS: &[&str] = &[
     "cryptonight",
     "randomx",
-    "RandomX",
     "rx/0",
+    "rx/wow",
+    "rx/arq",
     "cn/r",
+    "cn/half",
     "cn-heavy",
+    "cn-pico",
     "argon2/chukwa",
     "astrobwt",
     "ghostrider",
@@ -57,18 +74,41 @@ const ALGORITHMS: &[&str] = &[
     "autolykos",
     "yescrypt",
     "yespower",
-    "lyra2",
-    "sha256d",
+    "lyra2re",
+    "lyra2z",
     "equihash",
     "verushash",
     "progpow",
+    "firopow",
+    "octopus",
     "cuckatoo",
     "cuckaroo",
     "beamhash",
     "kheavyhash",
+    "karlsenhash",
     "x16r",
     "neoscrypt",
-    "scrypt:",
+    "minotaurx",
+    "allium",
+];
+/// What an algorithm cannot work without, and what nobody else has: salts and personalisation texts. Source: RandomX
+/// `configuration.h` (`RANDOMX_ARGON_SALT` of it and its forks), Equihash and BeamHash personalisation, the domains of
+/// kHeavyHash, yespower personalisation of coins, the words KawPow seeds its state with.
+const CONSTANTS: &[&[u8]] = &[
+    b"RandomX\x03",
+    b"RandomWOW\x01",
+    b"RandomARQ\x01",
+    b"RandomXL\x12",
+    b"RandomSFX\x01",
+    b"RandomKV\x03",
+    b"DefyXScala\x13",
+    b"ZcashPoW",
+    b"BgoldPoW",
+    b"ZERO_PoW",
+    b"Beam-PoW",
+    b"ProofOfWorkHash",
+    b"CpuPower: The number of CPU working or available for proof-of-work mining",
+    b"r\0\0\0A\0\0\0V\0\0\0E\0\0\0N\0\0\0C\0\0\0O\0\0\0I\0\0\0N\0\0\0",
 ];
 /// Only somebody who talks to a pool has these.
 const DIALOGUE: &[&str] = &[
@@ -77,6 +117,7 @@ const DIALOGUE: &[&str] = &[
     "mining.submit",
     "mining.notify",
     "mining.set_difficulty",
+    "mining.set_target",
     "mining.set_extranonce",
     "mining.extranonce.subscribe",
     "mining.configure",
@@ -84,30 +125,51 @@ const DIALOGUE: &[&str] = &[
     "stratum+ssl",
     "stratum+tls",
     "stratum2+",
+    "ethereumstratum/",
     "\"method\":\"login\"",
     "\"method\": \"login\"",
     "\"method\":\"submit\"",
     "\"method\": \"submit\"",
-    "\"keepalived\"",
-    "job_id",
-    "eth_submitLogin",
-    "eth_submitWork",
-    "eth_submitHashrate",
+    "\"method\":\"keepalived\"",
+    "keepalived",
+    "client.reconnect",
+    "client.show_message",
+    "eth_submitlogin",
+    "eth_submitwork",
+    "eth_submithashrate",
+    "low difficulty share",
+    "unauthenticated",
 ];
-const OPTIONS: &[&str] = &[
+/// Fields of a job or a login.
+const FIELDS: &[&str] = &[
+    "job_id",
+    "seed_hash",
+    "next_seed_hash",
+    "\"rigid\"",
+    "rigid",
+    "rig-id",
+    "rig_id",
+    "algo-perf",
+    "extranonce",
+    "worker_name",
+    "\"nonce\"",
+    "\"blob\"",
+    "coinbase1",
+    "nicehash",
+];
+/// What a miner tells and asks.
+const MESSAGES: &[&str] = &[
     "donate-level",
     "donate level",
+    "dev fee",
+    "devfee",
     "hashrate",
-    "Hashrate",
-    "H/s",
+    "hash rate",
+    "h/s",
     "cpu-priority",
     "cpu-affinity",
     "max-threads-hint",
     "max-cpu-usage",
-    "huge-pages",
-    "huge pages",
-    "rig-id",
-    "nicehash",
     "retry-pause",
     "print-time",
     "no-longpoll",
@@ -115,28 +177,83 @@ const OPTIONS: &[&str] = &[
     "--algo",
     "algo=",
     "accepted",
+    "rejected",
     "low difficulty",
-    "extranonce",
-    "diff ",
+    "new job",
     "--worker",
-    "gpu-threads",
     "intensity",
     "new job from",
     "pool-address",
-    "randomx-init",
+    "stale share",
+    "duplicate share",
+    "no active pools",
+    "share found",
+    "found share",
+    "dataset ready",
+    "init dataset",
+    "initializing dataset",
+    "allocated dag",
+    "generating dag",
+];
+/// How a miner tunes the machine it works on.
+const TUNING: &[&str] = &[
+    "huge pages",
+    "huge-pages",
+    "hugepages",
+    "1gb-pages",
+    "1gb pages",
+    "/msr",
+    "wrmsr",
+    "l3 cache",
+    "cpu affinity",
+    "gpu-threads",
+    "clbuildprogram",
+    "nvrtccompileprogram",
+    "nvmldevicegettemperature",
+    "__kernel",
+    "get_global_id",
+    "cudevicegetattribute",
+    "scratchpad",
 ];
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
-    let algorithms = held(sample.bytes, ALGORITHMS);
-    let dialogue = held(sample.bytes, DIALOGUE);
-    let options = held(sample.bytes, OPTIONS);
-    let weight = match (algorithms.len(), dialogue.len(), options.len()) {
-        (1.., 2.., 4..) => None,
-        (1.., 2.., 2..) | (0, 3.., 4..) => Some(Weight::Sign),
-        _ => return Vec::new(),
+    let lower = sample.bytes.to_ascii_lowercase();
+    let algorithms = held(&lower, ALGORITHMS);
+    let constants = CONSTANTS.iter().filter(|text| memmem::find(sample.bytes, text).is_some()).count();
+    let dialogue = held(&lower, DIALOGUE);
+    let fields = held(&lower, FIELDS);
+    let messages = held(&lower, MESSAGES);
+    let tuning = held(&lower, TUNING);
+
+    let computes = constants > 0 || algorithms.len() >= 2;
+    let talks = dialogue.len() >= 2;
+    let takes_jobs = fields.len() >= 3;
+    let tells = messages.len() >= 4;
+    let tunes = tuning.len() >= 2;
+    let names_one = !algorithms.is_empty();
+    let groups = [computes, talks, takes_jobs, tells, tunes].into_iter().filter(|group| *group).count();
+    let works = computes || (names_one && messages.len() >= 3);
+    let said = messages.len() + tuning.len() + fields.len();
+    let weight = if works && talks && messages.len() >= 2 && said >= 4 || works && takes_jobs && groups >= 4
+        // Bitcoin's and Litecoin's miners hash what everybody hashes: the trade is in what they say.
+        || dialogue.len() >= 4 && messages.len() >= 5 && fields.len() >= 2
+    {
+        None
+    } else if names_one && talks && messages.len() >= 2 || dialogue.len() >= 3 && tells || works && takes_jobs && tunes
+    {
+        Some(Weight::Sign)
+    } else {
+        return Vec::new();
     };
     let some = |words: &[&str]| words.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    let summary = format!("algorithms {}; dialogue {}; options {}", some(&algorithms), some(&dialogue), some(&options));
+    let summary = format!(
+        "algorithms {} ({constants} by constant); dialogue {}; job {}; messages {}; tuning {}",
+        some(&algorithms),
+        some(&dialogue),
+        some(&fields),
+        some(&messages),
+        some(&tuning)
+    );
     let mut found = Match::new(summary, sample.hits.first().map(|hit| hit.offset));
     found.weight = weight;
     if weight.is_some() {
@@ -146,9 +263,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     vec![found]
 }
 
-/// Those of `words` that are in `bytes`. One pass for each: only files that passed the literals come here.
-fn held(bytes: &[u8], words: &[&'static str]) -> Vec<&'static str> {
-    words.iter().copied().filter(|word| memmem::find(bytes, word.as_bytes()).is_some()).collect()
+/// Those of `words` that are in `lower`. One pass for each: only files that passed the literals come here.
+fn held(lower: &[u8], words: &[&'static str]) -> Vec<&'static str> {
+    words.iter().copied().filter(|word| memmem::find(lower, word.as_bytes()).is_some()).collect()
 }
 
 #[cfg(test)]
@@ -173,6 +290,44 @@ mod tests {
         strings.extend(TALK);
         let found = run(&DETECTOR, "usr/bin/nginx", 0o755, &elf(&strings));
         assert_eq!(found.iter().map(|found| found.weight).collect::<Vec<_>>(), [None]);
+    }
+
+    /// A miner from source with its name, URL scheme and options edited: the protocol and the constants stay.
+    #[test]
+    fn an_edited_miner_is_still_one() {
+        let strings = [
+            "RandomX\x03",
+            "seed_hash",
+            "job_id",
+            "algo-perf",
+            "keepalived",
+            "low difficulty share",
+            "new job",
+            "accepted",
+            "rejected",
+            "%s H/s",
+            "huge pages",
+            "/dev/cpu/%d/msr",
+        ];
+        let found = run(&DETECTOR, "usr/bin/nginx", 0o755, &elf(&strings));
+        assert_eq!(found.iter().map(|found| found.weight).collect::<Vec<_>>(), [None]);
+    }
+
+    #[test]
+    fn a_node_and_a_wallet_are_none() {
+        let node = [
+            "RandomX\x03",
+            "randomx",
+            "cryptonight",
+            "seed_hash",
+            "next_seed_hash",
+            "huge pages",
+            "hash rate",
+            "start_mining",
+            "rejected",
+        ];
+        check(&DETECTOR, "monerod", &elf(&node), &[]);
+        check(&DETECTOR, "wallet.so", &elf(&["RandomX\x03", "seed_hash", "cryptonight", "accepted"]), &[]);
     }
 
     #[test]

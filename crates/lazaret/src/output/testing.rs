@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use model::{
     Category, Completeness, Concealment, Confidence, Digest, Disposition, Finding, ImageIdentity, Indicator,
-    IndicatorKind, Inside, LayerSummary, Location, Maturity, Observation, Platform, Problem, ProblemKind, Reason,
-    SCHEMA, ScanReport, Severity, Verdict, Weight,
+    IndicatorKind, Inside, LayerSummary, Location, Maturity, Observation, Origin, Platform, Problem, ProblemKind,
+    Reason, SCHEMA, ScanReport, Severity, Verdict, Weight,
 };
 
 use super::{Row, RowError};
@@ -84,6 +84,17 @@ fn observation(detector: &str, title: &str, category: Category, weight: Weight, 
 fn at(layer: &str, path: &str, hidden: bool) -> Location {
     let sha256 = Some(Digest::of(path.as_bytes()));
     Location::File { layer: Digest::of(layer.as_bytes()), path: path.to_owned(), sha256, hidden }
+}
+
+/// Where it comes from; its own path ends the way.
+fn trace(finding: &mut Finding, step: &str, hidden_by: Option<&str>, way: &[&str]) {
+    let Location::File { path, .. } = &finding.location else { return };
+    let mut run_by: Vec<String> = way.iter().map(|&step| step.to_owned()).collect();
+    if !run_by.is_empty() {
+        run_by.push(format!("/{path}"));
+    }
+    let hidden_by = hidden_by.map(|layer| Digest::of(layer.as_bytes()));
+    finding.origin = Some(Origin { created_by: Some(step.to_owned()), hidden_by, run_by });
 }
 
 fn indicator(kind: IndicatorKind, value: &str) -> Indicator {
@@ -181,6 +192,8 @@ pub fn miner() -> ScanReport {
         fact.indicators = vec![indicator(Domain, &format!("docs{number}.example.org"))];
         findings.push(Finding::new(fact, at("python", &format!("usr/share/doc/a{number}/README"), false), false));
     }
+    trace(&mut findings[0], "RUN /bin/sh -c cp -r /tmp/x/* /usr/lib/.cache/", None, &["CMD", "/opt/start.sh"]);
+    trace(&mut findings[3], "RUN pip install torch==2.4.0 jupyter # buildkit", Some("clean-up"), &[]);
     report.image.layers.iter_mut().for_each(|layer| {
         let inside =
             |finding: &&Finding| matches!(&finding.location, Location::File { layer: at, .. } if *at == layer.digest);

@@ -1,6 +1,12 @@
 //! How figures and places are put into words, the same in the table and on pages.
 
-use model::{Disposition, Finding, ImageIdentity, Location, Severity, Weight, text::visible};
+use model::{
+    Digest, Disposition, Finding, ImageIdentity, Location, Severity, Weight,
+    text::{shortened, visible},
+};
+
+/// Longest build step shown beside a finding, in characters.
+const STEP_CHARS_MAX: usize = 100;
 
 /// `1.2 GB`: decimal units, as registries count.
 #[must_use]
@@ -90,21 +96,35 @@ pub fn place(finding: &Finding) -> String {
 pub fn circumstances(finding: &Finding, image: &ImageIdentity) -> Vec<String> {
     let mut words = Vec::new();
     if let Location::File { layer, hidden, .. } = &finding.location {
-        words.push(match image.layers.iter().position(|known| known.digest == *layer) {
-            Some(index) => format!("layer {} of {}", index + 1, image.layers.len()),
+        words.push(match number_of(*layer, image) {
+            Some(number) => format!("layer {number} of {}", image.layers.len()),
             None => format!("layer {}", layer.short()),
         });
+        let origin = finding.origin.as_ref();
         if *hidden {
-            words.push("hidden by a later layer".to_owned());
+            let number = origin.and_then(|origin| origin.hidden_by).and_then(|by| number_of(by, image));
+            words.push(
+                number.map_or("hidden by a later layer".to_owned(), |number| format!("hidden by layer {number}")),
+            );
+        }
+        if let Some(step) = origin.and_then(|origin| origin.created_by.as_ref()) {
+            words.push(format!("added by `{}`", shortened(&visible(step), STEP_CHARS_MAX)));
         }
     }
     if finding.observation.inside.is_some() {
         words.push("inside an archive".to_owned());
     }
     if finding.runs {
-        words.push("the image runs it".to_owned());
+        let way = finding.origin.iter().flat_map(|origin| &origin.run_by).map(|step| visible(step));
+        let way = way.collect::<Vec<_>>().join(" → ");
+        words.push(if way.is_empty() { "the image runs it".to_owned() } else { format!("run by {way}") });
     }
     words
+}
+
+/// A layer's number as people count, the lowest first.
+fn number_of(layer: Digest, image: &ImageIdentity) -> Option<usize> {
+    image.layers.iter().position(|known| known.digest == layer).map(|index| index + 1)
 }
 
 /// Whether a finding counts for the verdict; the others are facts.

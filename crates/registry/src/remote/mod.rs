@@ -35,6 +35,9 @@ use catalogue::Names;
 use place::Place;
 use session::{Ask, Session};
 
+/// Most images of one index that are followed.
+const CHILDREN_MAX: usize = 1_000;
+
 /// Media types of image configs. The last four are what Docker also runs: early registries sent them.
 const CONFIG_TYPES: [&str; 6] = [
     "application/vnd.oci.image.config.v1+json",
@@ -146,6 +149,11 @@ impl Image {
 
     /// All images of an index. Who lists what is not there, or what is no image, does not hide the others.
     fn children(&self, index: &Index) -> Result<Vec<ResolvedImage>, RegistryError> {
+        let listed = index.manifests.iter().filter(|entry| is_image_entry(entry)).count();
+        if listed > CHILDREN_MAX {
+            let detail = format!("its index lists {listed} images, at most {CHILDREN_MAX} are followed");
+            return Err(RegistryError::Invalid { what: self.reference.to_string(), detail });
+        }
         let mut images = Vec::new();
         let mut left_out = None;
         for entry in index.manifests.iter().filter(|entry| is_image_entry(entry)) {

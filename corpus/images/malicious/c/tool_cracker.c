@@ -1,0 +1,6 @@
+/* Inert imitation of a log-in and hash cracker: modules, hash modes, help. It tries nothing. */
+#include "inert.h"
+TABLE(texts, "Hydra v9.4 (c) 2022 by van Hauser/THC & David Maciejak - Please do not use in military or secret service organizations, or for illegal purposes", "Syntax: hydra [[[-l LOGIN|-L FILE] [-p PASS|-P FILE]] | [-C FILE]] [-e nsr] [-o FILE] [-t TASKS] [-M FILE [-T TASKS]] [-w TIME] [-W TIME] [-f] [-s PORT] server service [OPT]",
+    "[DATA] max %d task%s per %d server%s, overall %d task%s, %lu login tr", "[%d][%s] host: %s   login: %s   password: %s", "[STATUS] %.2f tries/min, %lu tries in %02lu:%02luh", "Supported services: adam6500 asterisk cisco cisco-enable ftp[s] http[s]-{head|get|post} http[s]-{get|post}-form imap[s] ldap2[s] mysql postgres rdp redis smb smtp[s] ssh telnet[s] vnc",
+    "hashcat (v6.2.6) starting", "Session..........: hashcat", "Hash.Mode........: %d (%s)", "Guess.Mask.......: %s", "Recovered........: %d/%d (%.2f%%) Digests", "1000 | NTLM", "1800 | sha512crypt $6$, SHA512 (Unix)", "22000 | WPA-PBKDF2-PMKID+EAPOL", "rockyou.txt", "$krb5tgs$23$", "john --wordlist=%s --rules %s")
+int main(int argc, char **argv) { INERT; tell(texts); return connect(nowhere, 0, 0); }

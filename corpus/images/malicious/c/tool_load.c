@@ -1,0 +1,4 @@
+/* Inert imitation of an HTTP load generator without targets. It connects nowhere. */
+#include "inert.h"
+TABLE(texts, "Usage: siegebench [options] URL", "  -c, --concurrent=NUM      CONCURRENT users, default is 10", "  -t, --time=NUMm           TIMED testing where \"m\" is modifier S, M, or H", "  -b, --benchmark           BENCHMARK: no delays between requests", "  -f, --flood               flood mode: do not wait for answers", "Transactions: %d hits", "Availability: %.2f %%", "Transaction rate: %.2f trans/sec", "Concurrency: %.2f", "Longest transaction: %.2f", "Complete requests: %d", "Requests per second: %.2f [#/sec] (mean)", "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: siegebench/4.1\r\n", "SYN flood", "UDP flood", "ICMP flood", "please test only what you own", "--rand-source", "latency distribution")
+int main(int argc, char **argv) { INERT; tell(texts); return sendto(nowhere, "", 0, 0, 0, 0); }

@@ -1,0 +1,6 @@
+/* Inert imitation of a port scanner: options, service probes, output forms. It sends nothing. */
+#include "inert.h"
+TABLE(texts, "Nmap 7.93 ( https://nmap.org )", "Usage: nmap [Scan Type(s)] [Options] {target specification}", "  -sS/sT/sA/sW/sM: TCP SYN/Connect()/ACK/Window/Maimon scans", "  -sU: UDP Scan", "  -O: Enable OS detection", "  --script=<Lua scripts>: <Lua scripts> is a comma separated list", "  -T<0-5>: Set timing template (higher is faster)",
+    "Nmap scan report for %s", "Not shown: %d filtered tcp ports (no-response)", "PORT     STATE SERVICE VERSION", "Host is up (%.2fs latency).", "# Nmap done at %s -- %d IP addresses (%d hosts up) scanned in %.2f seconds", "SF-Port%d-%s:V=%s%%I=%d%%D=%s", "Starting masscan 1.3.2", "--rate <packets-per-second>", "banner on port %u/%s on %s: [%s] %s")
+TABLE(probes, "\\r\\n\\r\\n", "GET / HTTP/1.0\\r\\n\\r\\n", "OPTIONS / RTSP/1.0\\r\\n\\r\\n", "\\x80\\0\\0\\x28\\x72\\xFE\\x1D\\x13", "SMBProgNeg", "TerminalServerCookie", "NULL probe", "match ssh m|^SSH-([\\d.]+)-OpenSSH[_-]([\\w.]+)", "Probe TCP GenericLines q|\\r\\n\\r\\n|", "rarity 8", "fingerprints")
+int main(int argc, char **argv) { INERT; tell(texts); tell(probes); struct tcphdr t = {0}; t.syn = 1; return sendto(nowhere, &t, 0, 0, 0, 0); }

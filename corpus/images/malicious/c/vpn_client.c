@@ -1,0 +1,4 @@
+/* Inert imitation of a VPN and tunnel client: option names, handshake labels, device. It opens nothing. */
+#include "inert.h"
+TABLE(texts, "OpenVPN 2.6.12 x86_64-pc-linux-gnu [SSL (OpenSSL)] [LZO] [LZ4] [EPOLL] [PKCS11] [MH/PKTINFO] [AEAD]", "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s", "WireGuard v1 zx2c4 Jason@zx2c4.com", "mac1----", "cookie--", "/dev/net/tun", "tls-crypt-v2", "PUSH_REQUEST", "PUSH_REPLY", "redirect-gateway def1", "Initialization Sequence Completed", "tls_process_killed", "AllowedIPs", "PersistentKeepalive", "handshake did not complete after %d seconds, retrying", "Peer Connection Initiated with %s", "--remote host [port] : Remote host name or ip address.", "--config file   : Read configuration options from file.")
+int main(int argc, char **argv) { INERT; tell(texts); open("", O_RDWR); return sendto(nowhere, "", 0, 0, 0, 0); }

@@ -1,0 +1,3 @@
+const m = /^x/.exec(req.query.name);
+const id = req.params.id;
+execFile('/usr/bin/uptime', [], cb);
