@@ -251,22 +251,23 @@ impl<'p> Inspector<'p> {
         if depth > 0 {
             limits.unpacked_bytes_max = outer.budget.bytes_left() as u64;
         }
+        let around = self.inner.clone();
         let mut visit = |path: &str, inner: &[u8]| {
             let mut inside = Answers::default();
+            let around = self.inner.replace(path.to_owned());
             let kind = sniff(inner);
-            let outer_path = self.inner.replace(path.to_owned());
             let stages = self.file(inner, kind, 0, outer, &mut inside);
             self.stages(stages, depth, outer, &mut inside);
-            self.inner = outer_path;
             if depth > 0 {
                 outer.budget.spend(inner.len());
                 lead_on(inner, kind, outer, &mut inside);
             }
+            self.inner = around;
             moved(path, inner, inside, answers);
             bounded(answers);
         };
         let expanded = catch_unwind(AssertUnwindSafe(|| layer::expand(bytes, &limits, &mut visit)));
-        self.inner = None;
+        self.inner = around;
         match expanded {
             Ok(problems) => answers.problems.extend(problems),
             Err(_) => answers.problem(ProblemKind::DetectorFailed, "the archive reader failed", bytes.len() as u64),
