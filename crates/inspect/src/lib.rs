@@ -10,6 +10,8 @@
 mod catalogue;
 mod claim;
 mod config;
+#[cfg(test)]
+mod cost;
 pub mod decode;
 pub mod detectors;
 mod engine;

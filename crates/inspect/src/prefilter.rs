@@ -79,6 +79,12 @@ impl Prefilter {
         Self { table, starts, entries, literals }
     }
 
+    /// The text of a literal, in lower case.
+    #[cfg(test)]
+    pub(crate) fn literal(&self, literal: usize) -> &str {
+        std::str::from_utf8(&self.literals[literal]).unwrap_or_default()
+    }
+
     /// Finds every literal that `wanted` names (by index) in `bytes`. One pass, linear.
     pub fn scan(&self, bytes: &[u8], wanted: &[bool], hits: &mut Hits) {
         hits.found.clear();

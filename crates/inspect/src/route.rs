@@ -142,6 +142,17 @@ impl Router {
         })
     }
 
+    /// A literal and who looks for it.
+    #[cfg(test)]
+    pub(crate) fn literal(&self, literal: usize) -> (&str, Vec<&'static str>) {
+        let owner = |owner: &Owner| match owner {
+            Owner::Detector { index, .. } => self.detectors[*index].about.id,
+            Owner::Decoder { index, .. } => self.decoders[*index].id,
+            Owner::Rules => "a YARA rule",
+        };
+        (self.prefilter.literal(literal), self.owners[literal].iter().map(owner).collect())
+    }
+
     /// How many different literals are looked for.
     pub(crate) fn literals(&self) -> usize {
         self.owners.len()

@@ -34,16 +34,15 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let bytes = sample.bytes;
     let in_run = |byte: &u8| IN_RUN[usize::from(*byte)];
     let (pieces, _) = bytes.as_chunks::<PIECE>();
-    // Everything before `done` was decoded or is none.
-    let (mut at, mut done, mut was_whole) = (0, 0, false);
-    while let Some(piece) = pieces.get(at) {
-        let is_whole = may_be_in_run(*piece);
-        at += 1;
-        if !(is_whole && was_whole) {
-            was_whole = is_whole;
+    let whole = |number: usize| pieces.get(number).is_some_and(|piece| may_be_in_run(*piece));
+    // Everything before `done` was decoded or is none. The shortest run holds two whole pieces, so one of an even number.
+    let (mut at, mut done) = (0, 0);
+    while at < pieces.len() {
+        if !whole(at) || !(whole(at + 1) || (at > 0 && whole(at - 1))) {
+            at += 2;
             continue;
         }
-        let middle = (at - 1) * PIECE;
+        let middle = at * PIECE;
         let left = bytes.get(done..middle).unwrap_or_default();
         let start = middle - left.iter().rev().take_while(|byte| in_run(byte)).count();
         let right = bytes.get(middle..).unwrap_or_default();
@@ -54,8 +53,7 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
                 codec::hex::run(bytes, start, end, stages).or_else(|| codec::base64::run(bytes, start, end, stages));
             done = after.unwrap_or(end);
         }
-        at = at.max(done / PIECE);
-        was_whole = is_whole && at == middle / PIECE + 1;
+        at = (at + 2).max(done.div_ceil(PIECE).next_multiple_of(2));
     }
 }
 

@@ -17,6 +17,8 @@ const LINES_MAX: usize = 2048;
 const JOINED_LINES_MAX: usize = 12;
 /// Larger files are bundles of many things: only what stands close together is joined.
 const WHOLE_BYTES_MAX: usize = 256 << 10;
+/// Memory for the states of one set and thread: with less they are thrown away faster than they are used.
+const DFA_BYTES_MAX: usize = 4 << 20;
 /// How close in those.
 const NEAR_BYTES: usize = 4 << 10;
 
@@ -49,7 +51,8 @@ impl<R: Copy + Eq> Clues<R> {
     /// If a pattern is wrong: they are constants, and a test runs them.
     pub(crate) fn new(rows: &'static [Clue<R>]) -> Self {
         let patterns = rows.iter().map(|(_, _, pattern)| pattern);
-        let set = RegexSetBuilder::new(patterns).unicode(false).size_limit(32 << 20).build();
+        let set =
+            RegexSetBuilder::new(patterns).unicode(false).size_limit(32 << 20).dfa_size_limit(DFA_BYTES_MAX).build();
         Self { set: set.expect("the patterns are constants, and a test runs them"), rows }
     }
 
@@ -136,9 +139,16 @@ impl<R: Copy + Eq> Group<R> {
     }
 }
 
-/// The line at `offset`, with the lines that backslashes join to it; and where it begins.
+/// The line at `offset`, with the lines that backslashes join to it; and where it begins. Of a program the text between
+/// two NULs.
 fn command<'a>(sample: &Sample<'a>, offset: usize) -> (usize, &'a [u8]) {
     let (mut start, line) = sample.line(offset, LINE_BYTES_MAX);
+    if matches!(sample.kind, FileKind::Elf | FileKind::Binary) {
+        let (left, right) = line.split_at(offset.saturating_sub(start).min(line.len()));
+        let begins = left.iter().rposition(|&byte| byte == 0).map_or(0, |nul| nul + 1);
+        let ends = left.len() + right.iter().position(|&byte| byte == 0).unwrap_or(right.len());
+        return (start + begins, line.get(begins..ends).unwrap_or_default());
+    }
     let mut end = start + line.len();
     let goes_on = |end: usize| sample.bytes.get(end.saturating_sub(1)..end) == Some(b"\\") && end < sample.bytes.len();
     for _ in 0..JOINED_LINES_MAX {
