@@ -33,16 +33,7 @@ pub(super) const DETECTOR: Detector = Detector {
     },
     scope: Scope::Content {
         kinds: text::TEXT_KINDS,
-        literals: &[
-            "origin_action",
-            "browser_id",
-            "residential",
-            "bandwidth",
-            "exit_node",
-            "exitnode",
-            "HTTP_REQUEST\"",
-            "HTTP_REQUEST'",
-        ],
+        literals: &["origin_action", "browser_id", "residential", "exit_node", "exitnode"],
     },
     inspect,
 };
@@ -96,8 +87,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return Vec::new();
     }
     let count = |patterns: &[Regex]| patterns.iter().filter(|pattern| pattern.is_match(sample.bytes)).count();
-    let extension = count(&EXTENSION);
-    if extension >= 4 && EXTENSION.iter().take(2).any(|own| own.is_match(sample.bytes)) {
+    // The first two literals are the first two parts of that dialogue.
+    let extension = if sample.hits.iter().any(|hit| hit.literal < 2) { count(&EXTENSION) } else { 0 };
+    if extension >= 4 {
         let summary = format!("poses as a bandwidth network's browser extension: {extension} parts of its dialogue");
         return vec![Match::new(summary, first.offset)];
     }

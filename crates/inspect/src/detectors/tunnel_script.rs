@@ -30,7 +30,7 @@ pub(super) const DETECTOR: Detector = Detector {
     },
     scope: Scope::Content {
         kinds: text::TEXT_KINDS,
-        literals: &["/dev/net/tun", "topdomain", "CONNECT ", "socks5", "[5, 0]", "[5,0]", "\\x05\\x00", "upstreams"],
+        literals: &["/dev/net/tun", "topdomain", "socks5", "[5, 0]", "[5,0]", "\\x05\\x00", "upstreams"],
     },
     inspect,
 };
@@ -80,7 +80,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     if IN_DNS.first().is_some_and(|device| device.is_match(sample.bytes)) && count(&IN_DNS) >= 4 {
         return vec![Match::new("carries the packets of a TUN device in DNS names", first.offset)];
     }
-    if SERVES.first().is_some_and(|listens| listens.is_match(sample.bytes)) && count(&SERVES) >= 5 {
+    if SERVES.iter().take(2).all(|pattern| pattern.is_match(sample.bytes)) && count(&SERVES) >= 5 {
         return vec![Match::new("answers the SOCKS handshake and joins both connections", first.offset)];
     }
     Vec::new()
