@@ -1,4 +1,5 @@
-//! Whether an image admits what it does: only where its name or description *and* its entry point say it.
+//! Whether an image admits what it does: only where its name or description *and* its entry point say it. Where the entry
+//! point is a start script, or nothing, every file that shows it must have a name that says it.
 //!
 //! Attackers write both, so an admission lowers one row only (a declared miner is risky) and every doubt counts as
 //! concealed: a denial ("not a miner"), a neighbour that turns the meaning ("miner detector"), letters that only look right.
@@ -87,8 +88,9 @@ const FEES: &[&str] = &["dev", "donate", "donation", "fee", "fees"];
 /// How many words a denial reaches over: "does not contain any miner".
 const REACH: usize = 4;
 
-/// Whether both `claims` (name, labels, description) and `command` name the category, and no claim denies it.
-pub(crate) fn declares(category: Category, claims: &[String], command: &[String]) -> bool {
+/// Whether `claims` (name, labels, description) name the category and none denies it, and `command` or all of `paths` (of
+/// the files that show it) name it too.
+pub(crate) fn declares(category: Category, claims: &[String], command: &[String], paths: &[&str]) -> bool {
     let words = words(category);
     let whole_command = command.join(" ");
     // The command must not vouch for itself by standing among the claims too.
@@ -101,7 +103,9 @@ pub(crate) fn declares(category: Category, claims: &[String], command: &[String]
             Admission::Silent => {}
         }
     }
-    named && command.iter().any(|part| admission(part, words) == Admission::Named)
+    let says = |text: &str| admission(text, words) == Admission::Named;
+    let file = |path: &&str| path.rsplit('/').next().is_some_and(says);
+    named && (command.iter().any(|part| says(part)) || !paths.is_empty() && paths.iter().all(file))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +140,19 @@ mod tests {
 
     fn check(claims: &[&str], command: &[&str], expected: bool) {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let declared = declares(Category::Cryptominer, &owned(claims), &owned(command));
+        let declared = declares(Category::Cryptominer, &owned(claims), &owned(command), &[]);
         assert_eq!(declared, expected, "{claims:?} {command:?}");
+    }
+
+    #[test]
+    fn the_files_may_say_it_in_place_of_a_start_script() {
+        let declared = |claim: &str, paths: &[&str]| {
+            declares(Category::Cryptominer, &[claim.to_owned()], &["/start.sh".to_owned()], paths)
+        };
+        assert!(declared("docker.io/a/gpu-miner:1", &["usr/bin/gpu-miner"]));
+        assert!(!declared("docker.io/a/gpu-miner:1", &["usr/bin/gpu-miner", "usr/bin/helper"]));
+        assert!(!declared("docker.io/a/gpu-miner:1", &["opt/miner/helper"]));
+        assert!(!declared("docker.io/a/pytorch:2", &["usr/bin/xmrig"]));
     }
 
     #[test]

@@ -32,6 +32,17 @@ pub(crate) struct Evidence<'a> {
     pub(crate) draft_only: bool,
 }
 
+impl<'a> Evidence<'a> {
+    /// The files that show it.
+    pub(crate) fn paths(&self) -> Vec<&'a str> {
+        let path = |finding: &&'a Finding| match &finding.location {
+            Location::File { path, .. } => Some(path.as_str()),
+            _ => None,
+        };
+        self.findings.iter().filter_map(path).collect()
+    }
+}
+
 /// One [`Evidence`] a category that has any, in the order of the categories.
 pub(crate) fn by_category(findings: &[Finding]) -> Vec<Evidence<'_>> {
     let mut grouped: BTreeMap<Category, Vec<&Finding>> = BTreeMap::new();

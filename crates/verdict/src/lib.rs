@@ -75,7 +75,8 @@ impl<'a> Row<'a> {
         let malice = all.iter().filter(|other| table::is_malice(other.category));
         // "Impersonation with any malicious category: malicious and concealed."
         let impersonates = all.iter().any(|other| other.category == Category::Impersonation && !other.draft_only);
-        let declared = !impersonates && concealment::declares(category, subject.claims, subject.command);
+        let declared =
+            !impersonates && concealment::declares(category, subject.claims, subject.command, &evidence.paths());
         let mut notes = Vec::new();
         if declared {
             notes.push("its name or description and its entry point say so");

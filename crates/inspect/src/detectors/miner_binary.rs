@@ -9,7 +9,8 @@
 //! - Sees: programs that hold texts of three groups in clear, also with names, options or URL schemes edited away.
 //! - Misses: packed or encrypted miners, miners with all of their texts hidden, single-purpose kernels.
 //! - False alarms: pool servers and mining proxies (they belong to the trade too). Node software and wallets have the
-//!   constants and no job; dissectors and security tools have the dialogue and nothing to say about hash rates.
+//!   constants and no job; dissectors and security tools have the dialogue and nothing to say about hash rates. A library of
+//!   a hundred megabytes holds every short word by chance: words that others use count only beside one of the same group that nobody else does.
 //! - Source: Stratum v1 and the JSON-RPC login dialogue of CryptoNote pools; EIP-1571; RandomX `configuration.h`; Zcash and
 //!   Kaspa protocol texts (`ZcashPoW`, `ProofOfWorkHash`); option lists of common miners; ATT&CK T1496.
 
@@ -61,7 +62,6 @@ const ALGORITHMS: &[&str] = &[
     "rx/0",
     "rx/wow",
     "rx/arq",
-    "cn/r",
     "cn/half",
     "cn-heavy",
     "cn-pico",
@@ -80,7 +80,6 @@ const ALGORITHMS: &[&str] = &[
     "verushash",
     "progpow",
     "firopow",
-    "octopus",
     "cuckatoo",
     "cuckaroo",
     "beamhash",
@@ -89,8 +88,9 @@ const ALGORITHMS: &[&str] = &[
     "x16r",
     "neoscrypt",
     "minotaurx",
-    "allium",
 ];
+/// Names that are also parts of other words and other trades' words: they count beside one that is not.
+const COMMON_ALGORITHMS: &[&str] = &["cn/r", "octopus", "allium"];
 /// What an algorithm cannot work without, and what nobody else has: salts and personalisation texts. Source: RandomX
 /// `configuration.h` (`RANDOMX_ARGON_SALT` of it and its forks), Equihash and BeamHash personalisation, the domains of
 /// kHeavyHash, yespower personalisation of coins, the words KawPow seeds its state with.
@@ -131,15 +131,16 @@ const DIALOGUE: &[&str] = &[
     "\"method\":\"submit\"",
     "\"method\": \"submit\"",
     "\"method\":\"keepalived\"",
-    "keepalived",
     "client.reconnect",
     "client.show_message",
     "eth_submitlogin",
     "eth_submitwork",
     "eth_submithashrate",
+    "getwork ws",
     "low difficulty share",
-    "unauthenticated",
 ];
+/// Of the same dialogue, and of others: they count beside one that is not.
+const COMMON_DIALOGUE: &[&str] = &["keepalived", "unauthenticated"];
 /// Fields of a job or a login.
 const FIELDS: &[&str] = &[
     "job_id",
@@ -156,6 +157,7 @@ const FIELDS: &[&str] = &[
     "\"blob\"",
     "coinbase1",
     "nicehash",
+    "mbl_blob",
 ];
 /// What a miner tells and asks.
 const MESSAGES: &[&str] = &[
@@ -165,7 +167,6 @@ const MESSAGES: &[&str] = &[
     "devfee",
     "hashrate",
     "hash rate",
-    "h/s",
     "cpu-priority",
     "cpu-affinity",
     "max-threads-hint",
@@ -176,12 +177,8 @@ const MESSAGES: &[&str] = &[
     "coinbase-addr",
     "--algo",
     "algo=",
-    "accepted",
-    "rejected",
     "low difficulty",
-    "new job",
     "--worker",
-    "intensity",
     "new job from",
     "pool-address",
     "stale share",
@@ -194,7 +191,12 @@ const MESSAGES: &[&str] = &[
     "initializing dataset",
     "allocated dag",
     "generating dag",
+    "--mining-threads",
+    "--daemon-rpc-address",
+    "miniblocks",
 ];
+/// Words that miners say and everybody else too: they count beside one that nobody else says.
+const COMMON_MESSAGES: &[&str] = &["h/s", "accepted", "rejected", "new job", "intensity"];
 /// How a miner tunes the machine it works on.
 const TUNING: &[&str] = &[
     "huge pages",
@@ -218,11 +220,11 @@ const TUNING: &[&str] = &[
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let lower = sample.bytes.to_ascii_lowercase();
-    let algorithms = held(&lower, ALGORITHMS);
+    let algorithms = held_beside(&lower, ALGORITHMS, COMMON_ALGORITHMS);
     let constants = CONSTANTS.iter().filter(|text| memmem::find(sample.bytes, text).is_some()).count();
-    let dialogue = held(&lower, DIALOGUE);
+    let dialogue = held_beside(&lower, DIALOGUE, COMMON_DIALOGUE);
     let fields = held(&lower, FIELDS);
-    let messages = held(&lower, MESSAGES);
+    let messages = held_beside(&lower, MESSAGES, COMMON_MESSAGES);
     let tuning = held(&lower, TUNING);
 
     let computes = constants > 0 || algorithms.len() >= 2;
@@ -266,6 +268,15 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
 /// Those of `words` that are in `lower`. One pass for each: only files that passed the literals come here.
 fn held(lower: &[u8], words: &[&'static str]) -> Vec<&'static str> {
     words.iter().copied().filter(|word| memmem::find(lower, word.as_bytes()).is_some()).collect()
+}
+
+/// Those of `words` and, if there are any, of `common`.
+fn held_beside(lower: &[u8], words: &[&'static str], common: &[&'static str]) -> Vec<&'static str> {
+    let mut found = held(lower, words);
+    if !found.is_empty() {
+        found.extend(held(lower, common));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -335,6 +346,22 @@ mod tests {
         check(&DETECTOR, "xmrig", &elf(&["xmrig", "XMRig 6.0", "stratum+tcp"]), &[]);
         check(&DETECTOR, "libndpi.so", &elf(&TALK), &[]);
         check(&DETECTOR, "librandomx.so", &elf(&["randomx", "huge pages", "RandomX\x03"]), &[]);
+    }
+
+    /// Short words that one library of dissectors for everything holds by chance, all in one window.
+    #[test]
+    fn common_words_of_every_group_are_nothing() {
+        let words = ["cn/r", "octopus", "keepalived", "unauthenticated", "job_id", "rigid", "rig_id", "H/s"];
+        let more = ["accepted", "rejected", "new job", "intensity", "/msr", "cpu affinity", "scratchpad", "hash rate"];
+        check(&DETECTOR, "libwireshark.so", &elf(&[&words[..], &more[..]].concat()), &[]);
+    }
+
+    #[test]
+    fn a_solo_miner_is_one() {
+        let strings = ["astrobwt", "mining.subscribe", "getwork ws connection %s", "jobid", "mbl_blob"];
+        let more = ["--mining-threads=", "--daemon-rpc-address=", "MiniBlocks %d", "Network Hashrate %s"];
+        let found = run(&DETECTOR, "pause", 0o755, &elf(&[&strings[..], &more[..]].concat()));
+        assert_eq!(found.iter().map(|found| found.weight).collect::<Vec<_>>(), [None]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1496"],
     },
     scope: Scope::Content {
@@ -36,6 +36,8 @@ pub(super) const DETECTOR: Detector = Detector {
             "mining.authorize",
             "mining.submit",
             "mining.notify",
+            "hash_accepted",
+            "site_key",
             "keepalived",
             "job_id",
             "seed_hash",
@@ -66,6 +68,14 @@ static DIALOGUE: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r#"["']keepalived["']"#,
     ])
 });
+/// The dialogue of in-browser miners: shares, a login with a site key. The others count beside the first.
+static IN_BROWSER: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    all(&[
+        r#"["']hash_accepted["']"#,
+        r#"\bsite_key["']?\s*:"#,
+        r#"["']?\btype["']?\s*(?:[:=]|={2,3})\s*["'](?:authed|submit)["']"#,
+    ])
+});
 static JOB: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     all(&[
         r"job_?id",
@@ -80,6 +90,7 @@ static HASHES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)sha256\s*\(\s*[^)\n]{0,40}sha256|hashlib\.(?:sha256|scrypt|blake2b)|createHash\(|Digest::SHA|hash\(\s*['\x22]sha256|cryptonight|randomx|yespower|yescrypt|scrypt|ethash|kawpow|verushash|WebAssembly|CryptonightWASM",
         r"(?i)\bnonce\s*(?:\+=|=\s*nonce\s*\+|\+\+)|\+\+\s*\$?nonce|for\s*\(?[^\n]{0,40}\bnonce\b|range\([^\n]{0,60}(?:2\s*\*\*\s*32|0x[fF]{8}|4294967295|nonce)|while[^\n]{0,60}nonce|randint\([^\n]{0,30}0x[fF]{6}",
         r"(?i)hash_?rate|\bH/s\b|hashes[ _/]?per|shares?[ _]?(?:accepted|found)|accepted[ _]?shares?",
+        r"(?i)hardwareConcurrency|cpus\(\)\.length|cpu_count\(|\bthrottle\b|Worker\(|NumCPU\(|multiprocessing",
         r"(?i)socket\.(?:socket|create_connection|connect)|net\.(?:connect|createConnection|Socket|Dial)|new WebSocket|fsockopen|stream_socket_client|IO::Socket|TCPSocket",
     ])
 });
@@ -117,7 +128,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return vec![Match::new("starts an in-browser miner with an account", started.start())];
     }
     let count = |patterns: &[Regex]| patterns.iter().filter(|pattern| pattern.is_match(bytes)).count();
-    let dialogue = count(&DIALOGUE);
+    let in_browser = IN_BROWSER.first().is_some_and(|shares| shares.is_match(bytes));
+    let dialogue = count(&DIALOGUE) + if in_browser { count(&IN_BROWSER) } else { 0 };
     if dialogue < 2
         || text::is_document(sample, first.offset)
             && sample.hits.iter().all(|hit| text::is_document(sample, hit.offset))
@@ -181,6 +193,19 @@ mod tests {
         assert_eq!(weight(&page), Some(Weight::Proof));
         let manual = format!("<html><pre>var m = new CoinHive.Anonymous('{key}')</pre></html>");
         assert_eq!(weight(&manual), None);
+    }
+
+    #[test]
+    fn a_browser_miner_outside_a_browser_is_a_miner() {
+        let miner = "const socket = new WebSocket(pool);\nsend({ type: 'auth', params: { site_key: key } });\n\
+            if (m.type === 'job') job = m.params;\nif (m.type === 'hash_accepted') n += m.params.hashes;\n\
+            new Worker('h.js', { blob: job.blob, target: job.target });\nWebAssembly.instantiate(module_);\n\
+            send({ type: 'submit', params: { job_id: job.job_id, nonce: f.nonce } });\n";
+        assert_eq!(weight(miner), Some(Weight::Proof));
+        // A captcha has a site key, a job queue job ids and workers.
+        let page = "render({ site_key: k });\nnew Worker('a.js'); socket = new WebSocket(u);\n\
+            send({ type: 'submit', job_id: j, target: t, height: h });\n";
+        assert_eq!(weight(page), None);
     }
 
     #[test]

@@ -53,6 +53,7 @@ mod preload_rootkit;
 mod private_key;
 mod private_key_file;
 mod proxyware;
+mod proxyware_script;
 mod ransomware;
 mod reverse_shell;
 mod service_token;
@@ -61,6 +62,7 @@ mod suspicious_account;
 mod tunnel_config;
 mod tunnel_or_paste_host;
 mod tunnel_program;
+mod tunnel_script;
 mod wallet;
 mod web_shell;
 mod wiper;
@@ -100,6 +102,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &private_key::DETECTOR,
     &private_key_file::DETECTOR,
     &proxyware::DETECTOR,
+    &proxyware_script::DETECTOR,
     &ransomware::DETECTOR,
     &reverse_shell::DETECTOR,
     &service_token::DETECTOR,
@@ -107,6 +110,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &suspicious_account::DETECTOR,
     &tunnel_config::DETECTOR,
     &tunnel_program::DETECTOR,
+    &tunnel_script::DETECTOR,
     &wallet::DETECTOR,
     &web_shell::DETECTOR,
     &wiper::DETECTOR,

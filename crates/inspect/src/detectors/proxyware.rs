@@ -21,6 +21,8 @@ use crate::shell::text;
 
 /// More services than one image sells to: a list.
 const SERVICES_MAX: usize = 5;
+/// Clients are small. A larger program holds every common word, so it must say what only sellers say.
+const CLIENT_BYTES_MAX: usize = 24 << 20;
 /// How far a host and an account may be apart in a text.
 const WINDOW_BYTES: usize = 1500;
 
@@ -32,7 +34,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1496.002"],
     },
     scope: Scope::Content { kinds: &[], literals: LITERALS },
@@ -139,6 +141,27 @@ const EARNED: &[&str] = &[
     "referral",
     "gathered",
 ];
+/// What only sellers say; the words above are also billing's and networking's.
+const SOLD: &[&str] = &[
+    "traffic shared",
+    "share traffic",
+    "shared_traffic",
+    "shared traffic",
+    "bandwidth shared",
+    "shared bandwidth",
+    "sharing bandwidth",
+    "share your bandwidth",
+    "share your internet",
+    "bandwidth sharing",
+    "passive income",
+    "residential proxy",
+    "exit node",
+    "exit_node",
+    "earned today",
+    "gathered bytes",
+];
+/// Hosts of the same services for those who buy: a scraper is no seller.
+const BOUGHT: &[&str] = &["geo.iproyal.", "proxy.packetstream.", "brd.superproxy.", "premium.residential."];
 const ACCOUNT: &[&str] = &[
     "-accept-tos",
     "tou-accept",
@@ -260,21 +283,24 @@ fn program(sample: &Sample<'_>, services: &[&str]) -> Vec<Match> {
     let count = |words: &[&str]| words.iter().filter(|word| memmem::find(&lower, word.as_bytes()).is_some()).count();
     let has_terms = memmem::find(&lower, b"accept-tos").is_some() || memmem::find(&lower, b"tou-accept").is_some();
     let (earned, account, proxied) = (count(EARNED), count(ACCOUNT), count(PROXIED));
-    let weight = match (services.len(), earned, account, proxied) {
-        (1.., 1.., 2.., 2..) => None,
-        (0, 2.., 3.., 2..) if has_terms => None,
-        (1.., 1.., 1.., 1..) => Some(Weight::Sign),
-        _ => return Vec::new(),
-    };
+    let sold = count(SOLD);
     let mut hosts = Vec::new();
     for hit in sample.hits.iter().take(64) {
         let (_, near) = sample.around(hit.offset, 64, 64);
         for host in self::hosts(&String::from_utf8_lossy(near), services) {
-            if !hosts.contains(&host) && hosts.len() < 8 {
+            let is_buyers = BOUGHT.iter().any(|bought| host.value.starts_with(bought));
+            if !hosts.contains(&host) && hosts.len() < 8 && !is_buyers {
                 hosts.push(host);
             }
         }
     }
+    // A name alone says nothing: network cards and games are called like services.
+    let weight = match (hosts.len(), sold, earned, account, proxied) {
+        (_, 1.., 2.., 3.., 2..) if has_terms => None,
+        (1.., _, 1.., 2.., 2..) if sold > 0 || lower.len() <= CLIENT_BYTES_MAX => None,
+        (1.., _, 1.., 1.., 1..) if sold > 0 || lower.len() <= CLIENT_BYTES_MAX => Some(Weight::Sign),
+        _ => return Vec::new(),
+    };
     let service = services.first().copied().unwrap_or("a service that asks for consent to its terms");
     let summary =
         format!("client of {service}: {earned} words of earning, {account} of an account, {proxied} of a proxy");
