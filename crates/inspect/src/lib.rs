@@ -34,6 +34,7 @@ mod symbols;
 mod utf16;
 mod view;
 mod wallet;
+mod words;
 
 pub use catalogue::{catalogue, header, measured};
 pub use claim::{is_claim, is_own_file, signs};

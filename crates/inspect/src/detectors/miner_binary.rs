@@ -14,10 +14,13 @@
 //! - Source: Stratum v1 and the JSON-RPC login dialogue of CryptoNote pools; EIP-1571; RandomX `configuration.h`; Zcash and
 //!   Kaspa protocol texts (`ZcashPoW`, `ProofOfWorkHash`); option lists of common miners; ATT&CK T1496.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use memchr::memmem;
 use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
+use crate::words::Words;
 
 pub(super) const DETECTOR: Detector = Detector {
     about: About {
@@ -218,14 +221,18 @@ const TUNING: &[&str] = &[
     "scratchpad",
 ];
 
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    Words::new(&[ALGORITHMS, COMMON_ALGORITHMS, DIALOGUE, COMMON_DIALOGUE, FIELDS, MESSAGES, COMMON_MESSAGES, TUNING])
+});
+
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
-    let lower = sample.bytes.to_ascii_lowercase();
-    let algorithms = held_beside(&lower, ALGORITHMS, COMMON_ALGORITHMS);
+    let present = WORDS.held(sample.bytes);
+    let algorithms = held_beside(&present, ALGORITHMS, COMMON_ALGORITHMS);
     let constants = CONSTANTS.iter().filter(|text| memmem::find(sample.bytes, text).is_some()).count();
-    let dialogue = held_beside(&lower, DIALOGUE, COMMON_DIALOGUE);
-    let fields = held(&lower, FIELDS);
-    let messages = held_beside(&lower, MESSAGES, COMMON_MESSAGES);
-    let tuning = held(&lower, TUNING);
+    let dialogue = held_beside(&present, DIALOGUE, COMMON_DIALOGUE);
+    let fields = held(&present, FIELDS);
+    let messages = held_beside(&present, MESSAGES, COMMON_MESSAGES);
+    let tuning = held(&present, TUNING);
 
     let computes = constants > 0 || algorithms.len() >= 2;
     let talks = dialogue.len() >= 2;
@@ -266,15 +273,15 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
 }
 
 /// Those of `words` that are in `lower`. One pass for each: only files that passed the literals come here.
-fn held(lower: &[u8], words: &[&'static str]) -> Vec<&'static str> {
-    words.iter().copied().filter(|word| memmem::find(lower, word.as_bytes()).is_some()).collect()
+fn held(present: &HashSet<&'static str>, words: &[&'static str]) -> Vec<&'static str> {
+    words.iter().copied().filter(|word| present.contains(word)).collect()
 }
 
 /// Those of `words` and, if there are any, of `common`.
-fn held_beside(lower: &[u8], words: &[&'static str], common: &[&'static str]) -> Vec<&'static str> {
-    let mut found = held(lower, words);
+fn held_beside(present: &HashSet<&'static str>, words: &[&'static str], common: &[&'static str]) -> Vec<&'static str> {
+    let mut found = held(present, words);
     if !found.is_empty() {
-        found.extend(held(lower, common));
+        found.extend(held(present, common));
     }
     found
 }

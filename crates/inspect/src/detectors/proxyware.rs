@@ -12,12 +12,11 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
 use model::{Category, Confidence, Indicator, IndicatorKind, Maturity, Severity, Weight};
 use regex::Regex;
 
 use super::{About, Detector, Match, Sample, Scope};
-use crate::shell::text;
+use crate::{shell::text, words::Words};
 
 /// More services than one image sells to: a list.
 const SERVICES_MAX: usize = 5;
@@ -277,11 +276,16 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     best.into_iter().collect()
 }
 
+/// How a client is told that its user agrees.
+const TERMS: &[&str] = &["accept-tos", "tou-accept"];
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(&[EARNED, ACCOUNT, PROXIED, SOLD, TERMS]));
+
 /// A compiled client: a service's host or name beside words of all three groups.
 fn program(sample: &Sample<'_>, services: &[&str]) -> Vec<Match> {
-    let lower = sample.bytes.to_ascii_lowercase();
-    let count = |words: &[&str]| words.iter().filter(|word| memmem::find(&lower, word.as_bytes()).is_some()).count();
-    let has_terms = memmem::find(&lower, b"accept-tos").is_some() || memmem::find(&lower, b"tou-accept").is_some();
+    let present = WORDS.held(sample.bytes);
+    let count = |words: &[&str]| words.iter().filter(|word| present.contains(**word)).count();
+    let has_terms = count(TERMS) > 0;
     let (earned, account, proxied) = (count(EARNED), count(ACCOUNT), count(PROXIED));
     let sold = count(SOLD);
     let mut hosts = Vec::new();
@@ -297,8 +301,8 @@ fn program(sample: &Sample<'_>, services: &[&str]) -> Vec<Match> {
     // A name alone says nothing: network cards and games are called like services.
     let weight = match (hosts.len(), sold, earned, account, proxied) {
         (_, 1.., 2.., 3.., 2..) if has_terms => None,
-        (1.., _, 1.., 2.., 2..) if sold > 0 || lower.len() <= CLIENT_BYTES_MAX => None,
-        (1.., _, 1.., 1.., 1..) if sold > 0 || lower.len() <= CLIENT_BYTES_MAX => Some(Weight::Sign),
+        (1.., _, 1.., 2.., 2..) if sold > 0 || sample.bytes.len() <= CLIENT_BYTES_MAX => None,
+        (1.., _, 1.., 1.., 1..) if sold > 0 || sample.bytes.len() <= CLIENT_BYTES_MAX => Some(Weight::Sign),
         _ => return Vec::new(),
     };
     let service = services.first().copied().unwrap_or("a service that asks for consent to its terms");

@@ -275,7 +275,11 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         let anchors = program.texts.get(..2).unwrap_or_default();
         sample.hits.iter().any(|hit| anchors.contains(&literal(hit.literal)))
     };
-    let known = PROGRAMS.iter().filter(asked).find_map(|program| {
+    let asked: Vec<_> = PROGRAMS.iter().filter(asked).collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let known = asked.into_iter().find_map(|program| {
         let held: Vec<_> = program
             .texts
             .iter()
