@@ -31,6 +31,7 @@ mod secret;
 mod secrets;
 mod shell;
 mod symbols;
+mod tells;
 mod utf16;
 mod view;
 mod wallet;

@@ -28,9 +28,11 @@ mod download_and_run;
 mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
+mod exploit_tool;
 mod false_claim;
 mod flood_tool;
 mod format_anomaly;
+mod guess_tool;
 mod hacking_tool;
 mod history_facts;
 mod indicators;
@@ -39,6 +41,7 @@ mod kernel_rootkit;
 mod known_bad_file;
 mod known_bad_host;
 mod ld_preload;
+mod load_tool;
 mod login_config;
 mod look_alike_name;
 mod miner_binary;
@@ -56,6 +59,7 @@ mod proxyware;
 mod proxyware_script;
 mod ransomware;
 mod reverse_shell;
+mod scan_tool;
 mod service_token;
 mod ssh_key_writer;
 mod suspicious_account;
@@ -84,12 +88,15 @@ pub(crate) const ALL: &[&Detector] = &[
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
+    &exploit_tool::DETECTOR,
     &flood_tool::DETECTOR,
+    &guess_tool::DETECTOR,
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
     &init_persistence::DETECTOR,
     &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
+    &load_tool::DETECTOR,
     &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
@@ -105,6 +112,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &proxyware_script::DETECTOR,
     &ransomware::DETECTOR,
     &reverse_shell::DETECTOR,
+    &scan_tool::DETECTOR,
     &service_token::DETECTOR,
     &ssh_key_writer::DETECTOR,
     &suspicious_account::DETECTOR,
