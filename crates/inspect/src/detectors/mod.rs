@@ -18,6 +18,8 @@ mod bare_hosts;
 mod bind_shell;
 mod changed_package_file;
 mod cloud_key;
+mod compiled_escape;
+mod compiled_shell;
 mod config_facts;
 mod container_escape;
 mod credential_file;
@@ -39,6 +41,7 @@ mod kernel_rootkit;
 mod known_bad_file;
 mod known_bad_host;
 mod ld_preload;
+mod login_backdoor;
 mod login_config;
 mod look_alike_name;
 mod miner_binary;
@@ -76,6 +79,8 @@ pub(crate) const ALL: &[&Detector] = &[
     &bind_shell::DETECTOR,
     &bare_hosts::DETECTOR,
     &cloud_key::DETECTOR,
+    &compiled_escape::DETECTOR,
+    &compiled_shell::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
     &credential_theft::DETECTOR,
@@ -88,6 +93,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &init_persistence::DETECTOR,
     &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
+    &login_backdoor::DETECTOR,
     &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,
