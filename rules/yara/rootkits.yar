@@ -9,7 +9,7 @@ rule rootkit_preload_library {
         weight = "sign"
         severity = "critical"
         confidence = "medium"
-        maturity = "draft"
+        maturity = "stable"
         technique = "T1574.006, T1014"
         prefilter = "ld.so.preload|/proc/self/fd/%d|/proc/%s/stat|/proc/net/tcp|process_to_filter|hide_port|hidden_|hide_file"
     strings:

@@ -122,6 +122,12 @@ impl<'l> Overlay<'l> {
         self.children.get(self.entry(at).path.as_str()).map_or(&[], Vec::as_slice)
     }
 
+    /// Visible entries directly in the folder `path`, which need not be an entry of its own: layers may hold files without
+    /// their folders.
+    pub(crate) fn within(&self, path: &str) -> &[At] {
+        self.children.get(path).map_or(&[], Vec::as_slice)
+    }
+
     fn real_path(&self, path: &str) -> Option<String> {
         let mut todo: Vec<&str> = path.get(..path.len().min(2 * PATH_BYTES_MAX))?.split('/').rev().collect();
         let mut done = String::new();

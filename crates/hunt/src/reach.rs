@@ -115,9 +115,18 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
         }
         let named = mentions.get(&at).into_iter().flat_map(|words| words.iter());
         queue.extend(named.flat_map(|word| search.find(word)).map(from_here));
-        if matches!(entry.path.rsplit('/').next(), Some("cron" | "crond")) {
-            let tables = ["etc/crontab", "etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "etc/crontabs"];
-            queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)).map(from_here));
+        match entry.path.rsplit('/').next() {
+            Some("cron" | "crond") => {
+                let tables = ["etc/crontab", "etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "etc/crontabs"];
+                queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)).map(from_here));
+                let files = tables.iter().flat_map(|table| overlay.within(table).iter().take(FOLDER_FILES_MAX));
+                queue.extend(files.copied().filter(|&at| is_file(overlay, at)).map(from_here));
+            }
+            // Who logs in is asked by the modules that the file of the service names.
+            Some(service @ ("sshd" | "login" | "su" | "sudo")) if entry.path.contains("bin/") => {
+                queue.extend(overlay.resolve(&format!("etc/pam.d/{service}")).map(from_here));
+            }
+            _ => {}
         }
     }
     if overlay.is_exhausted() {
@@ -243,6 +252,22 @@ mod tests {
         let mentions: &[(usize, &[&str])] = &[(0, &["httpd", "/docker-entrypoint.d"]), (5, &["/opt/x"])];
         let paths = reached(r#"{"Entrypoint":["/start.sh"],"Cmd":["run"]}"#, &layer, mentions);
         assert_eq!(paths, ["docker-entrypoint.d", "docker-entrypoint.d/10.sh", "opt/x", "start.sh", "usr/bin/httpd"]);
+    }
+
+    #[test]
+    fn servers_lead_to_their_tables_and_modules() {
+        // No entry for the folder of the tables: layers need not have one.
+        let layer = layer(&[
+            ("usr/sbin/cron", File),
+            ("etc/cron.d/x", File),
+            ("usr/sbin/sshd", File),
+            ("etc/pam.d/sshd", File),
+            ("etc/pam.d/other", File),
+            ("lib/security/pam_x.so", File),
+        ]);
+        assert_eq!(reached(r#"{"Cmd":["/usr/sbin/cron","-f"]}"#, &layer, &[]), ["etc/cron.d/x", "usr/sbin/cron"]);
+        let paths = reached(r#"{"Cmd":["/usr/sbin/sshd"]}"#, &layer, &[(3, &["/lib/security/pam_x.so"])]);
+        assert_eq!(paths, ["etc/pam.d/sshd", "lib/security/pam_x.so", "usr/sbin/sshd"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::High,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1556.003", "T1098.004", "T1556"],
     },
     scope: Scope::Place(is_login_config),

@@ -18,6 +18,8 @@ mod bare_hosts;
 mod bind_shell;
 mod changed_package_file;
 mod cloud_key;
+mod compiled_escape;
+mod compiled_shell;
 mod config_facts;
 mod container_escape;
 mod credential_file;
@@ -42,6 +44,7 @@ mod known_bad_file;
 mod known_bad_host;
 mod ld_preload;
 mod load_tool;
+mod login_backdoor;
 mod login_config;
 mod look_alike_name;
 mod miner_binary;
@@ -82,6 +85,8 @@ pub(crate) const ALL: &[&Detector] = &[
     &bind_shell::DETECTOR,
     &bare_hosts::DETECTOR,
     &cloud_key::DETECTOR,
+    &compiled_escape::DETECTOR,
+    &compiled_shell::DETECTOR,
     &container_escape::DETECTOR,
     &credential_file::DETECTOR,
     &credential_theft::DETECTOR,
@@ -97,6 +102,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &kernel_rootkit::DETECTOR,
     &ld_preload::DETECTOR,
     &load_tool::DETECTOR,
+    &login_backdoor::DETECTOR,
     &login_config::DETECTOR,
     &miner_binary::DETECTOR,
     &miner_config::DETECTOR,

@@ -69,7 +69,7 @@ macro_rules! form {
     };
 }
 
-static FORMS: [Form; 32] = [
+static FORMS: [Form; 34] = [
     form!(
         "bash over /dev/tcp",
         format!(
@@ -238,6 +238,18 @@ static FORMS: [Form; 32] = [
     form!(
         "socket given to a shell (Python)",
         r#"(?s)(?:^|\n)\s*(?:\w*(?:HOST|host|IP|ip|ADDR|addr|SERVER|server|C2|c2|H|h)\w*)\s*=\s*['"](?P<host>[^'"\s]+)['"].{0,80}?(?:\n|;|,)\s*(?:\w*(?:PORT|port)\w*|P|p)\s*=\s*(?P<port>\d+).{0,600}?\.connect(?:_ex)?\(\s*\(.{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=|shell\s*=\s*True)"#,
+        &["socket", "sh"]
+    ),
+    // The host and the port are the usual values of a function's parameters.
+    form!(
+        "socket given to a shell (Python)",
+        r#"(?s)def\s+\w+\([^)\n]{0,80}?\w+(?:\s*:\s*\w+)?\s*=\s*['"](?P<host>[^'"\s]+)['"]\s*,[^)\n]{0,60}?\w+(?:\s*:\s*\w+)?\s*=\s*(?P<port>\d+)[^)\n]{0,80}\).{0,600}?\.connect(?:_ex)?\(\s*\(.{0,400}?(?:dup2\(|pty\.spawn\(|stdin\s*=|shell\s*=\s*True)"#,
+        &["socket", "sh"]
+    ),
+    // Or those it is called with.
+    form!(
+        "socket given to a shell (Python)",
+        r#"(?s)\.connect(?:_ex)?\(\s*\(\s*\w+\s*,\s*\w+\s*\)\s*\).{0,400}?(?:dup2\(|pty\.spawn\().{0,400}?\w\(\s*['"](?P<host>[\w-]+\.[\w.-]+)['"]\s*,\s*(?P<port>\d+)\s*\)"#,
         &["socket", "sh"]
     ),
     form!(
