@@ -20,16 +20,20 @@ mod changed_package_file;
 mod cloud_key;
 mod config_facts;
 mod container_escape;
+mod country_wiper;
+mod credential_collector;
 mod credential_file;
 mod credential_theft;
 mod cron_persistence;
 mod deleted_security_tool;
+mod disk_wiper;
 mod download_and_run;
 mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
 mod false_claim;
 mod flood_tool;
+mod form_skimmer;
 mod format_anomaly;
 mod hacking_tool;
 mod history_facts;
@@ -77,12 +81,16 @@ pub(crate) const ALL: &[&Detector] = &[
     &bare_hosts::DETECTOR,
     &cloud_key::DETECTOR,
     &container_escape::DETECTOR,
+    &country_wiper::DETECTOR,
+    &credential_collector::DETECTOR,
     &credential_file::DETECTOR,
     &credential_theft::DETECTOR,
     &cron_persistence::DETECTOR,
+    &disk_wiper::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
     &flood_tool::DETECTOR,
+    &form_skimmer::DETECTOR,
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
     &init_persistence::DETECTOR,
