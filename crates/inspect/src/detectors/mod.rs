@@ -22,10 +22,13 @@ mod compiled_escape;
 mod compiled_shell;
 mod config_facts;
 mod container_escape;
+mod country_wiper;
+mod credential_collector;
 mod credential_file;
 mod credential_theft;
 mod cron_persistence;
 mod deleted_security_tool;
+mod disk_wiper;
 mod download_and_run;
 mod dynamic_dns_host;
 mod elf_facts;
@@ -33,6 +36,7 @@ mod env_secret;
 mod exploit_tool;
 mod false_claim;
 mod flood_tool;
+mod form_skimmer;
 mod format_anomaly;
 mod guess_tool;
 mod hacking_tool;
@@ -88,13 +92,17 @@ pub(crate) const ALL: &[&Detector] = &[
     &compiled_escape::DETECTOR,
     &compiled_shell::DETECTOR,
     &container_escape::DETECTOR,
+    &country_wiper::DETECTOR,
+    &credential_collector::DETECTOR,
     &credential_file::DETECTOR,
     &credential_theft::DETECTOR,
     &cron_persistence::DETECTOR,
+    &disk_wiper::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
     &exploit_tool::DETECTOR,
     &flood_tool::DETECTOR,
+    &form_skimmer::DETECTOR,
     &guess_tool::DETECTOR,
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,

@@ -18,6 +18,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use super::{About, Detector, Match, Sample, Scope};
 use crate::shell::{
     clues::{Clue, Clues, Group, is_script},
+    code::is_code,
     text,
 };
 
@@ -34,7 +35,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1486", "T1490"],
     },
     scope: Scope::Content {
@@ -90,6 +91,10 @@ pub(super) const DETECTOR: Detector = Detector {
             "flushall",
             "-XDELETE",
             "-X DELETE",
+            "zfs destroy",
+            "subvolume delete",
+            "lvremove ",
+            "delete shadows",
         ],
     },
     inspect,
@@ -107,6 +112,8 @@ enum Role {
     Drop,
     /// The name of a note.
     NoteName,
+    /// Destroys what the files could be restored from.
+    Snapshots,
 }
 
 const CLUES: &[Clue<Role>] = &[
@@ -138,19 +145,27 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::NoteName,
         "leaves a note",
-        r"(?i)(?:READ_?ME|HOW)[_\- ]?(?:TO)?[_\- ]?(?:RECOVER|DECRYPT|RESTORE|RETURN|UNLOCK|GET_?BACK|FOR_DECRYPT)\w*|RECOVER[_\- ](?:YOUR|MY)[_\- ](?:DATA|FILES)|(?:DECRYPT|RESTORE|UNLOCK)[_\- ](?:INSTRUCTIONS?|FILES|YOUR)|RANSOM[_\- ]?NOTE|YOUR_FILES_ARE|WARNING[_ ](?:YOUR|READ)|PLEASE_READ\w*|!+_?READ_?ME|READ_ME_TO",
+        r"(?i)(?:READ_?ME|HOW)[_\- ]?(?:TO)?[_\- ]?(?:RECOVER|DECRYPT|RESTORE|RETURN|UNLOCK|GET_?BACK|FOR_DECRYPT)\w*|RECOVER[_\- ](?:YOUR|MY)[_\- ](?:DATA|FILES)|(?:DECRYPT|RESTORE|UNLOCK)[_\- ](?:INSTRUCTIONS?|FILES|YOUR)|RANSOM[_\- ]?NOTE|YOUR_FILES_ARE|WARNING[_ ](?:YOUR|READ)|PLEASE_READ\w*|!+_?READ_?ME|READ_ME_TO|RECOVER-FILES",
+    ),
+    (
+        Role::Snapshots,
+        "destroys snapshots",
+        r"\bzfs\s+list\b[^\n]*snapshot[^\n]*zfs\s+destroy|\bbtrfs\s+subvolume\s+list\b[^\n]*subvolume\s+delete|\blvremove\s[^\n]*\$\(\s*lvs\b|vssadmin(?:\.exe)?\s+delete\s+shadows|vmsvc/snapshot\.removeall|\bwbadmin\s+delete",
     ),
 ];
 
 static TABLE: LazyLock<Clues<Role>> = LazyLock::new(|| Clues::new(CLUES));
 
-/// What a note says: that something was taken, what is wanted, how to answer, and a threat. In the order of [`Note`].
+/// What a note says: that something was taken, what is wanted, how to answer, and a threat. In the order of [`Note`]. The last
+/// two rows are weaker words for the first, and what only coins are: together they say it as well.
 static WORDS: LazyLock<RegexSet> = LazyLock::new(|| {
     let patterns = [
         r"(?i)\b(?:all\s+(?:of\s+)?)?your\s+(?:\w+\s+){0,4}(?:files|data|databases?|documents|network|systems?|servers?|volumes?|backups|tables|machine|collections|disks?|repositories)\b[^.!\n]{0,80}\b(?:been|is|are|was|were|got)\s+(?:\w+\s+){0,2}(?:encrypt|lock|backed\s+up|stolen|taken|download|copied|moved|deleted|dropped|wiped|hacked)|\b(?:we|i)\s+(?:have\s+|'ve\s+)?(?:encrypted|locked|backed\s*up|downloaded|taken|stolen|exfiltrated)\s+(?:\w+\s+){0,3}(?:your|all)\b",
         r"(?i)\b(?:send|pay|transfer|deposit|payment\s+of|price\s+(?:is|for)|ransom\s+(?:of|is|amount)|buy|purchase|cost)\b[^\n]{0,100}(?:\b(?:btc|bitcoins?|xmr|monero|eth(?:ereum)?|usdt|ltc|crypto(?:currency)?|decrypt(?:ion|or)|key)\b|\$\s?\d|\d\s?(?:USD|EUR)\b)|\b(?:btc|bitcoins?|monero|xmr|usdt)\b[^\n]{0,80}\b(?:address|wallet|to\s+(?:this|the\s+following|our))|\b(?:address|wallet)\b[^\n]{0,60}\b(?:bc1q|[13][1-9A-HJ-NP-Za-km-z]{25,34}\b|[48][1-9A-HJ-NP-Za-km-z]{94}|0x[0-9a-fA-F]{40})",
         r"(?i)[a-z2-7]{16,56}\.onion|[\w.+-]+@(?:proton(?:mail)?|tuta(?:nota)?|cock|onionmail|mail2tor|airmail|firemail|aol|keemail|msgsafe|cyberfear|dnmx|secmail)\.\w+|\btor\s+browser\b|\b(?:contact|e-?mail|write(?:\s+to)?)\s+(?:us|me|to)\b|\b(?:contact|e-?mail)\b[^\n]{0,40}[\w.+-]+@[\w-]+\.\w+|\b(?:session|tox|jabber|telegram|qtox)\s*(?:id)?\s*[:@]|\bbc1q[02-9ac-hj-np-z]{38,58}\b|\b[13][1-9A-HJ-NP-Za-km-z]{25,34}\b|\b[48][1-9A-HJ-NP-Za-km-z]{94}\b|\b0x[0-9a-fA-F]{40}\b",
         r"(?i)\b(?:within|in|after|before|have)\s+(?:\w+\s+)?(?:\d+|two|three|seven|ten)\s*(?:hours?|days?|h)\b|\b(?:will|would)\s+be\s+(?:\w+\s+){0,3}(?:leaked|published|sold|destroyed|deleted|lost|doubled|public|exposed)|\bdo\s+not\s+(?:try|attempt|rename|delete|modify|contact|shut)|\b(?:military|unbreakable|strong(?:est)?)[- ](?:grade\s+)?(?:encryption|algorithm)|\b(?:only\s+way|cannot|can\s+not|impossible|unable)\b[^\n]{0,60}\b(?:recover|decrypt|restore)|\bto\s+(?:recover|decrypt|restore|get\s+(?:them|it|your\s+\w+)?\s*back|unlock)\b|\bget\s+your\s+(?:files|data)\s+back",
+        r"(?i)\b(?:all\s+)?(?:of\s+)?your\s+(?:\w+,?\s+){0,4}(?:files|data|databases?|documents|servers?|volumes?|backups|disks?)\b[^.!\n]{0,60}\b(?:been|are|is|was|were)\s+(?:\w+\s+){0,1}[a-z]{3,}(?:ed|en)\b|\ball\s+files\s+on\s+this\s+(?:server|machine)\s+(?:were|are|have been)\s+[a-z]{3,}(?:ed|en)\b",
+        r"(?i)\b\d[\d.,]*\s?(?:BTC|XMR|ETH|LTC|USDT|bitcoins?|monero)\b|\$\s?\d[\d,]*\s+(?:worth\s+)?(?:of|in)\s+\w+\s+to\s|\d+\s+(?:USD|EUR)\s+in\s+(?:bitcoin|monero)",
     ];
     let built = RegexSetBuilder::new(patterns).unicode(false).build();
     built.expect("the patterns are constants, and a test runs them")
@@ -193,6 +208,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         && note.answer
         && note.presses
         && sample.bytes.len() <= NOTE_BYTES_MAX
+        && !is_code(sample)
         && !is_report(sample)
     {
         let mut one = Match::new("a note that asks for ransom", note.offset);
@@ -215,7 +231,13 @@ fn note(sample: &Sample<'_>) -> Option<Note> {
         looked_until = hit.offset + NEAR_BYTES / 2;
         let matched = WORDS.matches(near);
         let has = |row| matched.matched(row);
-        let note = Note { taken: has(0), wants: has(1), answer: has(2), presses: has(3), offset: hit.offset };
+        let note = Note {
+            taken: has(0) || has(4) && has(5),
+            wants: has(1) || has(5),
+            answer: has(2),
+            presses: has(3),
+            offset: hit.offset,
+        };
         let score = |note: &Note| {
             usize::from(note.taken) * 2
                 + usize::from(note.wants) * 2
@@ -241,6 +263,7 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>, note: Option<&Note>) -> Opti
     let replaces = has(Role::Replace);
     let weight = match () {
         () if takes && asks => Weight::Proof,
+        () if takes && replaces && has(Role::Snapshots) => Weight::Proof,
         () if has(Role::Drop) && demands => Weight::Proof,
         () if has(Role::Drop) && has(Role::NoteName) => Weight::Sign,
         () if takes && replaces && (has(Role::NoteName) || has(Role::Extension)) => Weight::Sign,
@@ -280,6 +303,7 @@ fn program(sample: &Sample<'_>, note: Note) -> Option<Match> {
         b"FindFirstFile",
         b"os.walk",
         b"walkdir",
+        b"find %s",
     ];
     let has = |marks: &[&[u8]]| marks.iter().any(|mark| memchr::memmem::find(sample.bytes, mark).is_some());
     let both = has(marks) && has(walks);
@@ -349,6 +373,15 @@ mod tests {
         check(
             "import pymongo\nc = pymongo.MongoClient(h)\nfor d in c.list_database_names():\n    c.drop_database(d)\nc['READ__ME_TO_RECOVER_YOUR_DATA']['README'].insert_one({'content': 'All your data is backed up. You must pay 0.01 BTC to bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq In 48 hours, your data will be publicly disclosed and deleted.'})\n",
             Some(Weight::Proof),
+        );
+        check(
+            "#!/bin/sh\nzfs list -H -t snapshot -o name | xargs -n1 zfs destroy\nfind /srv -type f | while read -r f; do\n  gpg --batch -r 0123456789abcdef -o \"$f.gpg\" -e \"$f\" && rm -f \"$f\"\ndone\n",
+            Some(Weight::Proof),
+        );
+        // Other words for the same demand.
+        check(
+            "All files on this server were transformed. To restore them send 0.5 XMR and write to us: x@proton.example. Your documents have been moved, HOW_TO_ANSWER.txt tells how. Do not contact the police.\n",
+            Some(Weight::Sign),
         );
         check(&format!("{NOTE}. Do not try to decrypt them yourself.\n"), Some(Weight::Sign));
     }

@@ -5,8 +5,9 @@
 //!
 //! - Sees: disks overwritten (`dd`, `shred`, redirection, Python, Perl) by name or one after another, the whole tree deleted or
 //!   shredded, boot sectors and partition tables destroyed, several top folders deleted, with a restart, crash or wiped log beside it; the
-//!   same steps in other people's containers, volumes and clusters.
-//! - Misses: compiled programs; deletion of one data folder.
+//!   same steps in other people's containers, volumes and clusters; every table of a database dropped and the files of its site
+//!   overwritten.
+//! - Misses: compiled programs (`disk-wiper`); deletion of one data folder.
 //! - False alarms: installers and erasure tools (they format afterwards or ask: quiet), last steps of an image build that empties the
 //!   system (a sign).
 //! - Source: dd(1), shred(1), rm(1) `--no-preserve-root`; ATT&CK T1485, T1561.001, T1561.002, T1529.
@@ -17,7 +18,8 @@ use model::{Category, Confidence, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::shell::{
-    clues::{Clue, Clues, Group, is_script},
+    clues::{Clue, Clues, Group},
+    code::is_code,
     text,
 };
 
@@ -29,7 +31,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1485", "T1561", "T1529"],
     },
     scope: Scope::Content {
@@ -82,6 +84,14 @@ pub(super) const DETECTOR: Detector = Detector {
             "hdparm ",
             "docker volume rm",
             "kubectl delete",
+            "etcdctl del",
+            "velero backup delete",
+            "/volumes/$",
+            "syswrite(",
+            "DROP TABLE",
+            "TRUNCATE TABLE",
+            "str_repeat(\"\\0",
+            "/var/backups",
         ],
     },
     inspect,
@@ -101,6 +111,10 @@ enum Role {
     Finish,
     /// What installers do afterwards.
     Install,
+    /// Destroys all of one sort in a cluster or on a container engine.
+    Cluster,
+    /// Destroys a site: its tables, its files, what they could be restored from.
+    Site,
 }
 
 const CLUES: &[Clue<Role>] = &[
@@ -124,6 +138,7 @@ const CLUES: &[Clue<Role>] = &[
         "overwrites a disk",
         r"\bdd\s[^\n;|]*if=/dev/(?:zero|u?random|full)[^\n;|]*of=[\x22']?/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|disk|mapper|dm-|root)|\bdd\s[^\n;|]*of=[\x22']?/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|root)\S*[^\n;|]*if=/dev/(?:zero|u?random|full)|(?:cat|yes|head)\b[^\n;]{0,60}>\s*/dev/(?:sd|hd|vd|xvd|nvme|mmcblk)|\bshred\s+(?:-\S+\s+)*[\x22']?/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|disk)|open\(\s*[\x22']/dev/(?:sd|hd|vd|xvd|nvme|mmcblk)\w*[\x22']\s*,\s*(?:[\x22'][wr]b?\+?|os\.O_(?:WRONLY|RDWR))|\bblkdiscard\s+(?:-\S+\s+)*/dev/|(?:^|[;&|]\s*):?\s*>\s*/dev/(?:sd|hd|vd|nvme)",
     ),
+    (Role::Some, "overwrites the memory", r"\bdd\s[^\n;|]*if=/dev/(?:zero|u?random)[^\n;|]*of=/dev/k?mem\b"),
     (
         Role::Some,
         "destroys the partition table",
@@ -142,7 +157,7 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::Overwrite,
         "writes over what it found",
-        r"\bdd\s[^\n;|]*if=/dev/(?:zero|u?random)[^\n;|]*of=[\x22']?(?:/dev/)?[\x22']?\$|\bdd\s[^\n;|]*of=[\x22']?(?:/dev/)?\$\S*[^\n;|]*if=/dev/(?:zero|u?random)|\bshred\s+(?:-\S+\s+)*(?:--\s+)?[\x22']?(?:/dev/)?\$|write\(\s*(?:os\.urandom|b[\x22']\\x00[\x22']\s*\*|bytes\(|random\.randbytes)|(?:cat|head)\b[^\n;]*/dev/(?:zero|u?random)[^\n;]*>\s*[\x22']?(?:/dev/)?\$",
+        r"\bdd\s[^\n;|]*if=/dev/(?:zero|u?random)[^\n;|]*of=[\x22']?(?:/dev/)?[\x22']?\$|\bdd\s[^\n;|]*of=[\x22']?(?:/dev/)?\$\S*[^\n;|]*if=/dev/(?:zero|u?random)|\bshred\s+(?:-\S+\s+)*(?:--\s+)?[\x22']?(?:/dev/)?\$|write\(\s*(?:os\.urandom|b[\x22']\\x00[\x22']\s*\*|bytes\(|random\.randbytes)|(?:cat|head)\b[^\n;]*/dev/(?:zero|u?random)[^\n;]*>\s*[\x22']?(?:/dev/)?\$|\bsyswrite\(\s*\$?\w+\s*,\s*[\x22'](?:\\0|\\x00)[\x22']\s*x\s",
     ),
     (
         Role::Finish,
@@ -153,6 +168,39 @@ const CLUES: &[Clue<Role>] = &[
         Role::Finish,
         "removes logs and backups",
         r"\brm\s+-\w*r\w*\s[^\n]*(?:/var/log(?:\s|/?\*|$)|/var/backups|/backup)|>\s*/var/log/(?:wtmp|syslog|auth|messages)|(?:vssadmin|wbadmin)\s+delete",
+    ),
+    (
+        Role::Cluster,
+        "deletes every namespace",
+        r"\bfor\s+\w+\s+in\s[^\n]*kubectl\s+get\s+(?:ns|namespaces?)\b[^\n]*kubectl\s+delete\b|\bkubectl\s[^\n]*get\s+(?:ns|namespaces?)\b[^\n]*\|[^\n]*kubectl\s+delete\b|\bkubectl\s+delete\s+(?:ns|namespaces?)\s[^\n]*--all\b",
+    ),
+    (
+        Role::Cluster,
+        "deletes every volume of a cluster",
+        r"\bkubectl\s+delete\s[^\n;]*\b(?:pvc?|persistentvolumes?|persistentvolumeclaims?)\b[^\n;]*--all\b",
+    ),
+    (Role::Cluster, "deletes every node", r"\bkubectl\s+delete\s+nodes?\s[^\n;]*--all\b"),
+    (Role::Cluster, "empties the store of a cluster", r"\betcdctl\s[^\n;]*\bdel\s+(?:\x22\x22|''|/)\s+--prefix"),
+    (Role::Cluster, "deletes the backups of a cluster", r"\bvelero\s+backup\s+delete\s[^\n;]*--all\b"),
+    (
+        Role::Cluster,
+        "deletes every container volume",
+        r"docker\.sock[^\n]*/volumes\b[^\n]*DELETE|DELETE[^\n]*docker\.sock[^\n]*/volumes/\$|docker\s+volume\s+rm\s[^\n]*docker\s+volume\s+ls",
+    ),
+    (
+        Role::Site,
+        "drops every table",
+        r"(?i)show\s+tables\b[^\n]*(?:drop|truncate)\s+table\b|\b(?:foreach|for)\b[^\n]*table[^\n]*(?:drop|truncate)\s+table\b",
+    ),
+    (
+        Role::Site,
+        "overwrites files with nothing",
+        r"file_put_contents\([^\n;]*str_repeat\(\s*[\x22'](?:\\0|\\x00)[^\n]*unlink\(|ftruncate\([^\n]*unlink\(",
+    ),
+    (
+        Role::Site,
+        "deletes databases and backups",
+        r"\brm\s+-\w*r\w*\s(?:[^\n;&|]*\s)?/var/(?:lib/(?:mysql|postgresql|mongodb|redis)|backups)/?\*?\s(?:[^\n;&|]*\s)?/(?:var/(?:lib|backups|www)|home|srv)/?",
     ),
     (
         Role::Install,
@@ -173,13 +221,15 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>) -> Option<Match> {
     let each_disk = has(Role::EveryDisk) && has(Role::Overwrite);
     let weight = match () {
         () if has(Role::All) => Weight::Proof,
+        () if group.count(Role::Cluster) > 2 || group.count(Role::Site) > 2 => Weight::Proof,
+        () if group.count(Role::Cluster) > 1 || group.count(Role::Site) > 1 => Weight::Sign,
         () if installs => return None,
         () if each_disk || (has(Role::Some) && has(Role::EveryDisk)) => Weight::Proof,
         () if has(Role::Some) && (group.count(Role::Some) > 1 || has(Role::Finish)) => Weight::Proof,
         () if has(Role::Some) => Weight::Sign,
         () => return None,
     };
-    Some(group.found(if is_script(sample) { weight } else { weight.min(Weight::Sign) }))
+    Some(group.found(if is_code(sample) { weight } else { weight.min(Weight::Sign) }))
 }
 
 #[cfg(test)]
@@ -213,6 +263,18 @@ mod tests {
             Some(Weight::Proof),
         );
         check("dd if=/dev/zero of=/dev/sda bs=1M\n", Some(Weight::Sign));
+        check(
+            "#!/usr/bin/perl\nfor my $disk (glob(\"/dev/sd? /dev/vd? /dev/nvme?n1\")) {\n  open(my $out, '+<', $disk) or next;\n  syswrite($out, \"\\0\" x 1048576) for 1 .. 8;\n}\n",
+            Some(Weight::Proof),
+        );
+        check(
+            "#!/bin/bash\nfor ns in $(kubectl get ns -o name); do kubectl delete --force $ns & done\nkubectl delete pv,pvc --all -A --force\netcdctl del \"\" --prefix\n",
+            Some(Weight::Proof),
+        );
+        check(
+            "<?php\nforeach ($db->query('SHOW TABLES') as $t) { $db->exec(\"DROP TABLE `$t`\"); }\nforeach ($files as $f) { file_put_contents($f, str_repeat(\"\\0\", filesize($f))); unlink($f); }\nexec('rm -rf /var/lib/mysql/* /var/backups/*');\n",
+            Some(Weight::Proof),
+        );
     }
 
     #[test]
@@ -223,6 +285,8 @@ mod tests {
             "#!/bin/sh\ndd if=/dev/zero of=/swapfile bs=1M count=512\nmkswap /swapfile\n",
             "#!/bin/sh\ndd if=/dev/zero of=/dev/sda bs=512 count=1\nparted /dev/sda mklabel gpt\nmkfs.ext4 /dev/sda1\nreboot\n",
             "#!/bin/sh\nshred -u \"$keyfile\"\n",
+            "#!/bin/sh\nkubectl delete pvc --all -n test\nkubectl delete ns test\n",
+            "<?php\nforeach ($db->query('SHOW TABLES') as $t) { $db->exec(\"DROP TABLE $t\"); }\n",
             "#!/bin/sh\nfind / -name '*.pyc' -delete\nrm -rf \"$dir\"/*\nrm -rf /build\n",
         ] {
             check(text, None);

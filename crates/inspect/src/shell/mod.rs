@@ -2,6 +2,7 @@
 //! what a command fetches and runs, and which commands hand a shell to the network.
 
 pub(crate) mod clues;
+pub(crate) mod code;
 pub(crate) mod fetch;
 pub(crate) mod host;
 pub(crate) mod reverse;
