@@ -33,8 +33,12 @@ pub(crate) fn is_utf16_text(bytes: &[u8]) -> bool {
     units.len() >= 4 && units.iter().all(|unit| is_plain(unit[0]) && unit[1] == 0)
 }
 
-/// Whether the first bytes are those of a program, script, archive or compressed stream.
+/// Whether the first bytes are those of a program, script, archive, compressed stream or SQLite database, or of UTF-16 text
+/// with its mark.
 pub(crate) fn is_marked(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"SQLite format 3\0") || bytes.strip_prefix(b"\xff\xfe").is_some_and(is_utf16_text) {
+        return true;
+    }
     match sniff(bytes) {
         FileKind::Elf | FileKind::Pe | FileKind::MachO | FileKind::Script | FileKind::Archive => true,
         FileKind::Empty => false,

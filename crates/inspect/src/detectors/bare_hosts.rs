@@ -19,7 +19,7 @@ use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, 
 
 use super::{
     About, Detector, Match, Sample, Scope,
-    indicators::{is_common, is_public, is_rule_file, looks_like_code},
+    indicators::{is_common, is_markdown, is_public, is_rule_file, looks_like_code},
 };
 use crate::intel::registrable;
 
@@ -31,7 +31,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Fact,
         severity: Severity::Info,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &[],
     },
     // No literals: a name has none. What is looked for is a dot between two letters.
@@ -96,7 +96,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         more => format!("names {name} and {more} more"),
     };
     let mut said = Match::new(summary, first);
-    if sample.kind == FileKind::Text && is_rule_file(sample.bytes) {
+    if sample.kind == FileKind::Text && (is_rule_file(sample.bytes) || is_markdown(sample.bytes)) {
         said.confidence = Some(Confidence::Low);
     }
     said.indicators = found.values.into_iter().take(VALUES_MAX).collect();

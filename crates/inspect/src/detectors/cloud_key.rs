@@ -6,17 +6,18 @@
 //!   likewise with a 30-character secret; Google service accounts with a well-formed private key; Azure storage and
 //!   Cosmos DB connection strings. The AWS account number, which the id encodes, stands in the summary.
 //! - Misses: AWS session keys (`ASIA`): they expire within 36 hours; pairs split over files.
-//! - False alarms: keys of the makers' documentation (`…EXAMPLE`) and of the Azure emulators are known and ignored.
+//! - False alarms: keys of the makers' documentation (`…EXAMPLE`), those in `rules/secrets/known_test_keys.txt`, of the Azure
+//!   emulators and the ids in signed URLs are ignored; a pair in a manual is a sign.
 //! - Source: AWS IAM user guide, "IAM identifiers"; A. Mehta, "AWS account id from access key id" (2023); Azure
 //!   "Configure connection strings"; ATT&CK T1552.001.
 
 use std::ops::Range;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, FileKind, Maturity, Severity, Weight};
 
 use super::{About, Detector, Match, Sample, Scope, private_key};
-use crate::secret;
+use crate::{secret, shell::text};
 
 pub(crate) const DETECTOR: Detector = Detector {
     about: About {
@@ -26,7 +27,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.001"],
     },
     scope: Scope::Content { kinds: &[], literals: &["AKIA", "LTAI5t", "private_key_id", "AccountKey="] },
@@ -35,6 +36,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 /// How far an id and its secret may be apart, in bytes.
 const PAIR_BYTES_MAX: usize = 512;
+/// What stands before the id in a signed URL. Source: AWS S3 API reference, "Authenticating requests: query parameters".
+const SIGNED_BY: &[u8] = b"X-Amz-Credential=";
 /// Most keys reported of one file.
 const KEYS_MAX: usize = 64;
 
@@ -108,23 +111,31 @@ fn pair(sample: &Sample<'_>, offset: usize, pair: &Pair) -> Option<Match> {
         || followed
         || secret::is_placeholder(id)
         || secret::entropy(id.as_bytes()) < 3.0
+        || secret::is_known_test(id.as_bytes())
+        // Every signed URL names who signed it.
+        || sample.around(offset, SIGNED_BY.len(), 0).1.eq_ignore_ascii_case(SIGNED_BY)
     {
         return None;
     }
     let account = if pair.kind == "aws" { aws_account(id) } else { None };
     let account = account.map_or(String::new(), |account| format!(" of account {account:012}"));
     let id = format!("{} {}{account}", pair.name, secret::redacted(id));
-    let (_, near) = sample.around(offset, PAIR_BYTES_MAX, PAIR_BYTES_MAX);
+    let (near_start, near) = sample.around(offset, PAIR_BYTES_MAX, PAIR_BYTES_MAX);
     match near_secret(near, pair) {
-        Some(value) if secret::is_known_test(value.as_bytes()) => None,
-        Some(value) => {
+        Some((_, value)) if secret::is_known_test(value.as_bytes()) => None,
+        Some((at, value)) => {
             let mut found = Match::new(format!("{id} with its secret {}", secret::redacted(value)), offset);
+            found.secret = Some(near_start + at..near_start + at + value.len());
+            if is_manual(sample, offset) {
+                (found.weight, found.confidence) = (Some(Weight::Sign), Some(Confidence::Low));
+            }
             found.indicators.push(secret::fingerprint(pair.kind, value.as_bytes()));
             Some(found)
         }
         None => {
             let mut found = Match::new(format!("{id}, its secret not beside it"), offset);
             found.indicators.push(secret::fingerprint(pair.kind, rest.get(..length)?));
+            found.secret = Some(offset..offset + length);
             (found.weight, found.severity) = (Some(Weight::Sign), Some(Severity::Medium));
             found.confidence = Some(Confidence::Medium);
             Some(found)
@@ -132,18 +143,30 @@ fn pair(sample: &Sample<'_>, offset: usize, pair: &Pair) -> Option<Match> {
     }
 }
 
+/// Whether it is read by people: an example of a manual, which is real now and then. A config or a script is none.
+fn is_manual(sample: &Sample<'_>, offset: usize) -> bool {
+    sample.kind == FileKind::Text && text::is_document(sample, offset)
+}
+
 fn is_base64(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+')
 }
 
-/// A run of exactly the right length that looks drawn at random: lower and upper case, digits, no path, no hash.
-fn near_secret<'a>(near: &'a [u8], pair: &Pair) -> Option<&'a str> {
-    near.split(|b| !(pair.is_secret)(b)).filter(|run| run.len() == pair.secret_bytes).find_map(|run| {
+/// A run of exactly the right length that looks drawn at random: lower and upper case, digits, no path, no hash. With where
+/// it begins.
+fn near_secret<'a>(near: &'a [u8], pair: &Pair) -> Option<(usize, &'a str)> {
+    let mut next = 0;
+    let runs = near.split(|b| !(pair.is_secret)(b)).map(|run| {
+        let start = next;
+        next += run.len() + 1;
+        (start, run)
+    });
+    runs.filter(|(_, run)| run.len() == pair.secret_bytes).find_map(|(start, run)| {
         let text = std::str::from_utf8(run).ok()?;
         let mixed = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit]
             .iter()
             .all(|class| run.iter().any(class));
-        (mixed && secret::entropy(run) >= 4.0 && !secret::is_placeholder(text)).then_some(text)
+        (mixed && secret::entropy(run) >= 4.0 && !secret::is_placeholder(text)).then_some((start, text))
     })
 }
 
@@ -171,7 +194,7 @@ fn google(sample: &Sample<'_>, offset: usize) -> Option<Match> {
     let (start, near) = sample.around(offset, 512, 6 << 10);
     memchr::memmem::find(near, b".gserviceaccount.com")?;
     let label = start + memchr::memmem::find(near, b"PRIVATE KEY-----")?;
-    let (_, key) = private_key::parse_at(sample.bytes, label)?;
+    let (armour, key) = private_key::parse_at(sample.bytes, label)?;
     if key.is_known() {
         return None;
     }
@@ -181,6 +204,7 @@ fn google(sample: &Sample<'_>, offset: usize) -> Option<Match> {
     }
     let mut found = Match::new(format!("Google service account {address} with its private key"), offset);
     found.indicators.push(secret::fingerprint("private-key", &key.body));
+    found.secret = Some(armour..armour + key.armour_bytes);
     Some(found)
 }
 
@@ -194,7 +218,8 @@ fn field<'a>(json: &'a [u8], name: &[u8]) -> Option<&'a str> {
 const AZURE_EMULATORS: &[&str] = &["Eby8vdM02xNOcqFlqUwJ", "C2y6yDjf5/R+ob0N8A7C"];
 
 fn azure(sample: &Sample<'_>, offset: usize) -> Option<Match> {
-    let rest = sample.bytes.get(offset + "AccountKey=".len()..)?;
+    let start = offset + "AccountKey=".len();
+    let rest = sample.bytes.get(start..)?;
     let value = std::str::from_utf8(rest.get(..88)?).ok()?;
     let key = STANDARD.decode(value).ok()?;
     if key.len() != 64 || secret::entropy(&key) < 4.5 || AZURE_EMULATORS.iter().any(|known| value.starts_with(known)) {
@@ -206,6 +231,7 @@ fn azure(sample: &Sample<'_>, offset: usize) -> Option<Match> {
     let account = account.map_or(String::new(), |account| format!(" of {account}"));
     let mut found = Match::new(format!("Azure account key{account} {}", secret::redacted(value)), offset);
     found.indicators.push(secret::fingerprint("azure", value.as_bytes()));
+    found.secret = Some(start..start + value.len());
     Some(found)
 }
 
@@ -236,8 +262,17 @@ mod tests {
             both.as_bytes(),
             &["AWS access key AKIA…ML of account 029608264753 with its secret h8Gk…Vo"],
         );
+        let found = run(&DETECTOR, "x", 0o644, both.as_bytes());
+        let cut = found.first().and_then(|found| found.secret.clone()).and_then(|range| both.get(range));
+        assert_eq!(cut, Some(secret.as_str()), "what else is said of the file leaves it out");
         let alone = run(&DETECTOR, "x", 0o644, id().as_bytes());
         assert_eq!(alone.first().and_then(|found| found.weight), Some(Weight::Sign));
+    }
+
+    #[test]
+    fn a_signed_url_names_who_signed_it() {
+        let url = format!("https://b.s3.amazonaws.com/x?X-Amz-Credential={}%2F20190814%2Fus-west-2", id());
+        check(&DETECTOR, "x", url.as_bytes(), &[]);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //!   are dropped.
 //! - Source: docker-config(5) "auths"; npmrc(5); netrc(5); git-credential-store(1); ATT&CK T1552.001.
 
+use std::ops::Range;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use model::{Category, Confidence, Maturity, Severity, Weight};
 
@@ -21,7 +23,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::High,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.001"],
     },
     scope: Scope::Content {
@@ -73,9 +75,24 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         }
         let mut found = Match::new(format!("{what}: {}", secret::redacted(&value)), hit.offset);
         found.indicators.push(indicator);
+        found.secret = written(sample, hit.offset, &value);
         matches.push(found);
     }
     matches
+}
+
+/// Where the secret of a log-in that was found at `offset` is written: as it is, or as Docker keeps it, in base64 with the
+/// user before it; then from the field on, so that no other reading of the field repeats it.
+fn written(sample: &Sample<'_>, offset: usize, value: &str) -> Option<Range<usize>> {
+    const BEFORE_BYTES: usize = 256;
+    const BEHIND_BYTES: usize = 16 << 10;
+    let (start, near) = sample.around(offset, BEFORE_BYTES, BEHIND_BYTES);
+    if let Some(at) = memchr::memmem::find(near, value.as_bytes()) {
+        return Some(start + at..start + at + value.len());
+    }
+    let field = memchr::memmem::find(near, b"\"auth\"")?;
+    let end = near.get(field..)?.iter().position(|byte| *byte == b'}')?;
+    Some(start + field..start + field + end)
 }
 
 /// What it is, and the secret value.
@@ -153,7 +170,23 @@ fn git(sample: &Sample<'_>, offset: usize) -> Found {
     let (_, user_info) = before.rsplit_once("://")?;
     let (user, value) = user_info.split_once(':')?;
     let plain = user_info.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'"' | b'\'' | b'<' | b'{'));
-    (plain && looks_random(value)).then(|| (format!("git log-in of {user}"), value.to_owned()))
+    // What stands for one character of a URL is no more random than it.
+    let is_random = looks_random(value) && looks_random(&unescaped(value));
+    (plain && is_random).then(|| (format!("git log-in of {user}"), value.to_owned()))
+}
+
+/// `%40` and the like as one character. Source: RFC 3986, 2.1.
+fn unescaped(value: &str) -> String {
+    let mut pieces = value.split('%');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let code = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (code, piece.get(2..)) {
+            (Some(code), Some(rest)) => plain.extend([char::from(code)].into_iter().chain(rest.chars())),
+            _ => plain.extend(['%'].into_iter().chain(piece.chars())),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -161,7 +194,7 @@ mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
 
     use super::DETECTOR;
-    use crate::detectors::testing::check;
+    use crate::detectors::testing::{check, run};
 
     #[test]
     fn docker_log_ins_are_decoded() {
@@ -170,6 +203,10 @@ mod tests {
             format!(r#"{{"auths": {{"registry.corp.invalid": {{"auth": "{auth}"}}}}}}"#)
         };
         check(&DETECTOR, "x", log_in("h7Gq2Lx9Vb4Nw1Zs").as_bytes(), &["Docker registry log-in of ci: h7Gq…Zs"]);
+        let text = log_in("h7Gq2Lx9Vb4Nw1Zs");
+        let found = run(&DETECTOR, "x", 0o644, text.as_bytes());
+        let cut = found.first().and_then(|found| found.secret.clone()).and_then(|range| text.get(range));
+        assert!(cut.is_some_and(|cut| cut.contains(&STANDARD.encode("ci:h7Gq2Lx9Vb4Nw1Zs"))), "{cut:?}");
         check(&DETECTOR, "x", log_in("password").as_bytes(), &[]);
         check(&DETECTOR, "x", br#"{"auths": {"registry.corp.invalid": {}}, "credsStore": "pass"}"#, &[]);
     }
@@ -191,6 +228,7 @@ mod tests {
     #[test]
     fn passwords_in_git_urls() {
         check(&DETECTOR, "x", b"https://ci:h7Gq2Lx9Vb4Nw1Zs@github.com\n", &["git log-in of ci: h7Gq…Zs"]);
+        check(&DETECTOR, "x", b"'https://maintainer:not-re%40l@github.com/a/b'", &[]);
         check(&DETECTOR, "x", b"git@github.com:a/b.git https://github.com/a user@github.com", &[]);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const DETECTOR: ImageDetector = ImageDetector {
         weight: Weight::Sign,
         severity: Severity::Medium,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1568"],
     },
     inspect,

@@ -24,7 +24,7 @@ pub(crate) const DETECTOR: ConfigDetector = ConfigDetector {
         weight: Weight::Proof,
         severity: Severity::Medium,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.001"],
     },
     inspect,

@@ -40,6 +40,10 @@ const VALUES_MAX: usize = 64;
 const LIST_MIN: usize = 400;
 /// Longest URL kept.
 const URL_BYTES_MAX: usize = 256;
+/// Fields of a time, and the first word behind them.
+const CRON_WORDS: usize = 6;
+/// Most lines looked at for a cron job.
+const CRON_LINES_MAX: usize = 100;
 /// Text is judged to be code or not by this much of it.
 const HEAD_BYTES: usize = 4096;
 
@@ -53,7 +57,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     {
         return Vec::new();
     }
-    let is_list = sample.kind == FileKind::Text && (sample.hits.len() > LIST_MIN || is_rule_file(sample.bytes));
+    let is_list = sample.kind == FileKind::Text
+        && (sample.hits.len() > LIST_MIN || is_rule_file(sample.bytes) || is_markdown(sample.bytes));
     // What is named, and what is only talked about: in comments, rule files, lists.
     let (mut named, mut mentioned) = (Values::default(), Values::default());
     let mut done = 0;
@@ -67,7 +72,11 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         done = hit.offset + length;
         let Some(url) = rest.get(..length).and_then(|url| std::str::from_utf8(url).ok()) else { continue };
         let Some(host) = public_host(url) else { continue };
-        let values = if is_list || is_in_comment(sample, hit.offset) { &mut mentioned } else { &mut named };
+        let values = if is_list || is_in_comment(sample, hit.offset) || is_home_page(sample, hit.offset, url) {
+            &mut mentioned
+        } else {
+            &mut named
+        };
         if values.values.len() < VALUES_MAX {
             let url = url.trim_end_matches(['.', ',', ')', ';', ':', '!', '?', '*', '_', '/']);
             values.first.get_or_insert(hit.offset);
@@ -114,16 +123,63 @@ fn is_in_comment(sample: &Sample<'_>, offset: usize) -> bool {
     is_vim || text::is_comment(&line)
 }
 
-/// Brackets, braces, `=`, `;` and `$` make up at least one character in fifty, and it is not markup.
+/// Whether it is the value of a field in which packages name their home page, also in a program that holds such a
+/// description; or a person's own page (`/~name/`). Source: Debian Policy 5.6.23, Cabal user guide, Python core metadata.
+fn is_home_page(sample: &Sample<'_>, offset: usize, url: &str) -> bool {
+    let is_of_person = || url.splitn(4, '/').nth(3).is_some_and(|path| path.starts_with('~'));
+    let (_, line) = sample.line(offset, 64);
+    let line = line.trim_ascii_start();
+    [b"Homepage:".as_slice(), b"homepage:", b"Home-page:", b"Bug-reports:", b"bug-reports:"]
+        .iter()
+        .any(|field| line.starts_with(field))
+        || is_of_person()
+}
+
+/// Whether it is a document in Markdown: links or headings, and examples set apart. What it names is talked about.
+pub(super) fn is_markdown(bytes: &[u8]) -> bool {
+    let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    let has = |mark: &[u8]| memchr::memmem::find(head, mark).is_some();
+    head.trim_ascii_start().starts_with(b"# ") && (has(b"](http") || has(b"](./")) && (has(b"\n```") || has(b"\n## "))
+}
+
+/// Brackets, braces, `=`, `;` and `$` make up at least one character in fifty, and it is not markup; or it is a page that a
+/// server runs, or a table of cron.
 pub(super) fn looks_like_code(bytes: &[u8]) -> bool {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    let is_page = [b"<?php".as_slice(), b"<?=", b"<%@"].iter().any(|mark| head.trim_ascii_start().starts_with(mark));
+    if is_page || is_cron_table(head) {
+        return true;
+    }
     let signs =
         head.iter().filter(|b| matches!(b, b'{' | b'}' | b'(' | b')' | b'=' | b';' | b'$' | b'&' | b'|')).count();
-    // HTML, XML and troff.
-    let is_markup = [b"<".as_slice(), b".\\\"", b"'\\\"", b".TH ", b".Dd "]
+    // HTML, XML, troff and TeX.
+    let is_markup = [b"<".as_slice(), b".\\\"", b"'\\\"", b".TH ", b".Dd ", b"\\input texinfo", b"\\documentclass"]
         .iter()
         .any(|mark| head.trim_ascii_start().starts_with(mark));
     !is_markup && signs * 50 >= head.len()
+}
+
+/// Whether a line begins with the five fields of a time, one of them `*` or a part of it, or with `@daily` and the like, and a
+/// command is behind it. Source: crontab(5).
+fn is_cron_table(head: &[u8]) -> bool {
+    let is_field = |word: &[u8]| {
+        word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'/' | b',' | b'-'))
+            && (word.contains(&b'*') || word.first().is_some_and(u8::is_ascii_digit))
+    };
+    let is_timed = |line: &[u8]| {
+        let words: Vec<&[u8]> =
+            line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).take(CRON_WORDS).collect();
+        match words.as_slice() {
+            [b"@reboot" | b"@hourly" | b"@daily" | b"@midnight" | b"@weekly" | b"@monthly", _, ..] => true,
+            [time @ .., command] if time.len() + 1 == CRON_WORDS => {
+                time.iter().all(|word| is_field(word))
+                    && time.iter().any(|word| word.starts_with(b"*"))
+                    && command.first().is_some_and(|byte| byte.is_ascii_alphabetic() || b"/.[~$_".contains(byte))
+            }
+            _ => false,
+        }
+    };
+    head.split(|byte| *byte == b'\n').take(CRON_LINES_MAX).any(is_timed)
 }
 
 /// Whether the text is made to recognise hosts and not to contact them: rules of YARA, Suricata and Snort, filters of ad
@@ -256,6 +312,28 @@ mod tests {
         check(&DETECTOR, "x", b"See http://files.evil.xyz/ for more about this and other words.\n", &[]);
         check(&DETECTOR, "x", b".\\\" (c)\n.TH X 1\nSee http://files.evil.xyz/ (x) (y) (z)\n", &[]);
         check(&DETECTOR, "x", b"<a href=\"http://files.evil.xyz/\">(x)</a>", &[]);
+    }
+
+    #[test]
+    fn descriptions_of_packages_and_documents_only_talk() {
+        check(&DETECTOR, "x", b"#!/bin/sh\nHomepage:   http://files.evil.xyz/x\n", &["talks about files.evil.xyz"]);
+        let document =
+            b"# tool\n\n[docs](https://docs.evil.xyz)\n\n```js\nrun({ at: 'https://files.evil.xyz' });\n```\n";
+        check(&DETECTOR, "x", document, &["talks about docs.evil.xyz and 1 more"]);
+        check(&DETECTOR, "x", b"\\input texinfo\n@uref{https://files.evil.xyz/a/} @code{x} @{\n", &[]);
+    }
+
+    #[test]
+    fn pages_that_a_server_runs_and_cron_tables_are_code() {
+        let page = b"<?php\n// front page\n$c = curl_init('http://ads.evil.xyz:8080/ads.txt');\n?><html></html>\n";
+        check(&DETECTOR, "x", page, &["names ads.evil.xyz"]);
+        let table =
+            b"SHELL=/bin/sh\n*/10 * * * * www-data curl -fsS http://files.evil.xyz/data.json -o /srv/data.json\n";
+        check(&DETECTOR, "x", table, &["names files.evil.xyz"]);
+        check(&DETECTOR, "x", b"@daily wget -q http://files.evil.xyz/list -O /srv/list\n", &["names files.evil.xyz"]);
+        let prose =
+            b"Version 1 2 3 4 5 of http://files.evil.xyz/ is out\n1 2 3 4 5 6 lines of http://files.evil.xyz/\n";
+        check(&DETECTOR, "x", prose, &[]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the body must decode to the DER, OpenSSH or OpenPGP structure that the label promises.
 //!
 //! - Sees: RSA, EC, DSA, PKCS#8, OpenSSH and OpenPGP private keys; line ends also written as `\n`, quoted, or indented.
+//!   Keys that were put into base64 once more.
 //! - Misses: bare DER, PKCS#12, Java key stores; keys split over files.
 //! - False alarms: keys that only tests and documents use: the known ones are listed by fingerprint in
 //!   `rules/secrets/known_test_keys.txt`. Most other keys in packages are tests' as well, so a key is a fact here and its
@@ -32,10 +33,12 @@ pub(crate) const DETECTOR: Detector = Detector {
         maturity: Maturity::Stable,
         techniques: &["T1552.004"],
     },
-    scope: Scope::Content { kinds: &[], literals: &["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"] },
+    scope: Scope::Content { kinds: &[], literals: &["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", WRAPPED] },
     inspect,
 };
 
+/// `-----BEGIN ` in base64, up to where the next byte matters.
+const WRAPPED: &str = "LS0tLS1CRUdJTi";
 /// Longest armoured body looked at: an RSA key of 16,384 bits needs 12.5 KB, an OpenPGP key with subkeys more.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// Most keys reported of one file.
@@ -79,6 +82,12 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         if hit.offset < done || matches.len() >= KEYS_MAX {
             continue;
         }
+        if hit.literal == 2 {
+            let (found, end) = wrapped(sample, hit.offset);
+            matches.extend(found);
+            done = end;
+            continue;
+        }
         let Some((start, key)) = parse_at(sample.bytes, hit.offset) else { continue };
         done = start + key.armour_bytes;
         if !key.is_known() {
@@ -86,6 +95,32 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         }
     }
     matches
+}
+
+/// A key whose armour was put into base64 once more, as variables, manifests and scripts carry it, so that it stays on one
+/// line; and where the base64 ends. A script that holds one writes it to a file.
+fn wrapped(sample: &Sample<'_>, start: usize) -> (Option<Match>, usize) {
+    let rest = sample.bytes.get(start..).unwrap_or_default();
+    let rest = rest.get(..BODY_BYTES_MAX).unwrap_or(rest);
+    let length = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
+    let end = start + length;
+    let found = || {
+        let decoded = decoder().decode(rest.get(..length)?).ok()?;
+        let label = memchr::memmem::find(&decoded, b"PRIVATE KEY")?;
+        let (_, key) = parse_at(&decoded, label).filter(|(_, key)| !key.is_known())?;
+        let mut found = Match::new(format!("{}, in base64", key.describe()), start);
+        found.indicators.push(secret::fingerprint("private-key", &key.body));
+        found.secret = Some(start..end);
+        if key.encrypted {
+            found.severity = Some(Severity::Low);
+        } else if sample.kind == FileKind::Script || is_setting(sample.bytes, start, false) {
+            found.weight = Some(Weight::Proof);
+        } else {
+            found.weight = Some(Weight::Sign);
+        }
+        Some(found)
+    };
+    (found(), end)
 }
 
 /// A value of a configuration is meant to be used; a key among other text may be a test's.
@@ -183,11 +218,15 @@ fn dearmour(text: &[u8]) -> Option<Armoured> {
             base64.extend(line.split_whitespace());
         }
     }
+    let body = decoder().decode(base64.as_bytes()).ok()?;
+    Some(Armoured { body, encrypted })
+}
+
+/// Base64 as careless writers leave it: with padding or without.
+fn decoder() -> GeneralPurpose {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let body = GeneralPurpose::new(&alphabet::STANDARD, LENIENT.with_decode_allow_trailing_bits(true));
-    let body = body.decode(base64.as_bytes()).ok()?;
-    Some(Armoured { body, encrypted })
+    GeneralPurpose::new(&alphabet::STANDARD, LENIENT.with_decode_allow_trailing_bits(true))
 }
 
 const INTEGER: u8 = 0x02;
@@ -335,6 +374,24 @@ pub(super) mod tests {
         let source = format!("const TEST_KEY = \"{key}\"");
         let found = run(&DETECTOR, "x", 0o644, source.as_bytes());
         assert_eq!(found.first().map(|found| found.weight), Some(None), "a fact, as usual");
+    }
+
+    #[test]
+    fn a_key_in_base64_is_still_one() {
+        let wrapped = STANDARD.encode(invented_key(5));
+        let script = format!("#!/bin/sh\necho {wrapped} | base64 -d > /etc/ssl/server.key\n");
+        let found = run(&DETECTOR, "x", 0o755, script.as_bytes());
+        let found = found.first().expect("one");
+        assert_eq!((found.summary.as_str(), found.weight), ("private key, in base64", Some(Weight::Proof)));
+        let cut = found.secret.clone().and_then(|range| script.get(range));
+        assert_eq!(cut, Some(wrapped.trim_end_matches('=')));
+        let manifest = format!("data:\n  tls.key: {wrapped}\n");
+        assert_eq!(
+            run(&DETECTOR, "x", 0o644, manifest.as_bytes()).first().map(|it| it.weight),
+            Some(Some(Weight::Sign))
+        );
+        let certificate = STANDARD.encode("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+        check(&DETECTOR, "x", format!("ca: {certificate}\n").as_bytes(), &[]);
     }
 
     /// Searching each to its ceiling would read 6.5 GB.
