@@ -198,7 +198,9 @@ fn judged(bytes: &[u8], start: usize, end: usize, place: Place) -> Option<Indica
     }
     let text = std::str::from_utf8(bytes.get(start..end)?).ok()?.trim_end_matches(['.', '-']);
     let written = |host: &str| port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    if let Ok(address) = text.parse::<Ipv4Addr>() {
+    if text.starts_with(|first: char| first.is_ascii_digit())
+        && let Ok(address) = text.parse::<Ipv4Addr>()
+    {
         let counts = is_public(address) && (port.is_some() || place == Place::List);
         return counts.then(|| Indicator { kind: IndicatorKind::Address, value: written(&address.to_string()) });
     }
