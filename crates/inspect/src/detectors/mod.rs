@@ -29,6 +29,7 @@ mod dynamic_dns_host;
 mod elf_facts;
 mod env_secret;
 mod false_claim;
+mod flood_code;
 mod flood_tool;
 mod format_anomaly;
 mod hacking_tool;
@@ -82,6 +83,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &cron_persistence::DETECTOR,
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
+    &flood_code::DETECTOR,
     &flood_tool::DETECTOR,
     &hacking_tool::DETECTOR,
     &indicators::DETECTOR,
