@@ -15,6 +15,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("packers.yar", include_str!("../../../rules/yara/packers.yar")),
     ("rootkits.yar", include_str!("../../../rules/yara/rootkits.yar")),
     ("shells.yar", include_str!("../../../rules/yara/shells.yar")),
+    ("worms.yar", include_str!("../../../rules/yara/worms.yar")),
 ];
 
 /// One of our rules.

@@ -1,11 +1,14 @@
-//! What is appended to a program: behind the last byte an ELF header accounts for, and text at the very end.
+//! What is appended to a program: behind the last byte an ELF header accounts for, and text at the very end; and what a
+//! script unpacks from behind its own last line.
 //!
 //! A shell that is given a program skips what it does not understand and runs the lines behind it, and a program can read its
-//! own tail.
+//! own tail. `gzexe` and makeself write a script that starts what is compressed behind it.
 //!
-//! - Sees: text, scripts, programs and archives behind the last section and segment; text that ends the file.
-//! - Misses: text in the middle of a program (detectors of programs see its strings).
-//! - Source: elf(5).
+//! - Sees: text, scripts, programs and archives behind the last section and segment; text that ends the file; a program
+//!   or compressed stream that begins a line of a script.
+//! - Misses: text in the middle of a program (detectors of programs see its strings); what stands behind more than 64 KiB
+//!   of script, or is enciphered.
+//! - Source: elf(5), gzexe(1).
 
 use model::FileKind;
 use object::{
@@ -17,7 +20,13 @@ use object::{
 use super::{Decoder, Stages, worth};
 use crate::detectors::Sample;
 
-pub(super) const DECODER: Decoder = Decoder { id: "appended", kinds: &[FileKind::Elf], literals: &[], decode };
+pub(super) const DECODER: Decoder =
+    Decoder { id: "appended", kinds: &[FileKind::Elf, FileKind::Script], literals: &[], decode };
+
+/// Longest script before what it unpacks.
+const SCRIPT_BYTES_MAX: usize = 64 << 10;
+/// How programs and compressed streams begin. Marks of two bytes are chance; a zip archive counts from the file's start.
+const MARKS: [&[u8]; 5] = [b"\x1f\x8b\x08", b"\x7fELF", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd"];
 
 /// Longest text at the end that is given.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -26,6 +35,11 @@ const TEXT_BYTES_MIN: usize = 16;
 
 fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let bytes = sample.bytes;
+    match sample.kind {
+        FileKind::Script => return behind_script(bytes, stages),
+        FileKind::Elf | FileKind::Binary => {}
+        _ => return,
+    }
     let end = end_of::<FileHeader64<Endianness>>(bytes).or_else(|| end_of::<FileHeader32<Endianness>>(bytes));
     let start = end.and_then(|end| usize::try_from(end).ok()).unwrap_or(bytes.len());
     let behind = bytes.get(start..).unwrap_or_default();
@@ -42,6 +56,20 @@ fn decode(sample: &Sample<'_>, stages: &mut Stages<'_>) {
     let text = text.get(..stages.room()).unwrap_or(text);
     if text.len() >= TEXT_BYTES_MIN && text.contains(&b'\n') {
         stages.keep("appended", bytes.len() - length, text.to_vec());
+    }
+}
+
+/// What begins one of the first lines and is no text.
+fn behind_script(bytes: &[u8], stages: &mut Stages<'_>) {
+    let head = bytes.get(..SCRIPT_BYTES_MAX).unwrap_or(bytes);
+    let packed = memchr::memchr_iter(b'\n', head).find_map(|newline| {
+        let rest = bytes.get(newline + 1..)?;
+        let is_packed = MARKS.iter().any(|mark| rest.starts_with(mark)) && !worth::is_ascii_text(rest);
+        is_packed.then_some((newline + 1, rest))
+    });
+    if let Some((start, rest)) = packed {
+        let kept = rest.get(..stages.room()).unwrap_or(rest);
+        stages.keep("appended", start, kept.to_vec());
     }
 }
 
@@ -70,7 +98,7 @@ fn end_of<F: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::DECODER;
-    use crate::decode::testing::check;
+    use crate::decode::testing::{check, run};
 
     /// A header with one segment that is the header.
     fn program() -> Vec<u8> {
@@ -89,6 +117,16 @@ mod tests {
         check(&DECODER, program(), &[]);
         check(&DECODER, [program(), vec![0; 100]].concat(), &[]);
         check(&DECODER, [program(), vec![7; 100]].concat(), &[]);
+    }
+
+    #[test]
+    fn what_a_script_unpacks_from_itself_is_given() {
+        let script = b"#!/bin/sh\nskip=3\ntail -n +$skip \"$0\" | gzip -cd > /tmp/x; exec /tmp/x\n";
+        let packed = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\x48\xcd\xc9\xc9\x57\x28\xcf";
+        let made = run(&DECODER, &[script.as_slice(), packed].concat());
+        assert_eq!(made, [(format!("appended@{}", script.len()), packed.to_vec())]);
+        check(&DECODER, b"curl http://198.51.100.7/x\n", &[]);
+        check(&DECODER, b"#!/bin/sh\nBZh is how bzip2 begins\nPK\n", &[]);
     }
 
     #[test]

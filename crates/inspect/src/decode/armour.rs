@@ -113,6 +113,19 @@ mod tests {
         assert_eq!((made[0].0.as_str(), made[0].1.len()), ("hex@2", 25));
     }
 
+    /// Every line may begin with any character of the alphabet, and a mark at its start is no operator.
+    #[test]
+    fn wrapped_lines_are_read_to_the_end_whatever_they_begin_with() {
+        use ::base64::{Engine as _, engine::general_purpose::STANDARD};
+        let mut plain = b"\x1f\x8b\x08\0".to_vec();
+        plain.extend((0..20_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()));
+        let packed = STANDARD.encode(&plain);
+        let lines: Vec<&str> = packed.as_bytes().chunks(76).filter_map(|line| str::from_utf8(line).ok()).collect();
+        assert!(lines.iter().any(|line| line.starts_with('+')), "one line begins with a plus");
+        let made = run(&DECODER, format!("#!/bin/sh\nbase64 -d <<'EOT' > x\n{}\nEOT\n", lines.join("\n")).as_bytes());
+        assert_eq!(made.iter().map(|(_, bytes)| bytes.len()).collect::<Vec<_>>(), [plain.len()]);
+    }
+
     proptest! {
         /// Wherever it stands and whatever is around it, a piece is found.
         #[test]

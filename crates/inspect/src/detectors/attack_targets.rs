@@ -3,12 +3,11 @@
 //! Volunteers' images of 2022 held a small script around a load tool, a list of one country's sites, or a place to fetch
 //! the list from. Neither the tool nor the list is bad by itself; the two together in one file are the attack.
 //!
-//! - Sees: flooding tools told a host outside; load tools told many hosts, or in a loop over a fetched list; endless
-//!   loops of requests over many hosts, most of them under one country's domain.
+//! - Sees: flooding tools told a host outside, also by a variable that the script fills; load tools told several hosts, or in
+//!   a loop over a fetched list; endless loops of requests over many hosts, most of them under one country's domain.
 //! - Misses: targets in another file than the loop; loops put together at run time; hosts of many countries in a loop that
-//!   names no load tool; hosts without a scheme.
-//! - False alarms: link checkers and monitors loop over hosts too: without words of an attack, and with pauses, they are
-//!   at most a sign; mirror lists have no loop.
+//!   names no load tool (see `flood-code`).
+//! - False alarms: link checkers and monitors loop over hosts too, but call nobody a target; mirror lists have no loop.
 //! - Source: public reports on volunteer DDoS images (CrowdStrike, May 2022), manuals of the tools; ATT&CK T1498, T1499.
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -20,13 +19,9 @@ use super::{About, Detector, Match, Sample, Scope};
 use crate::shell::{Host, text};
 
 /// Most bytes of a file that are read.
-const SCRIPT_BYTES_MAX: usize = 1 << 20;
-/// The same where nothing but an endless loop is a reason to look.
-const LOOP_BYTES_MAX: usize = 128 << 10;
-/// How many of the literals, from the first on, name tools and not loops.
-const TOOLS: usize = 17;
+const SCRIPT_BYTES_MAX: usize = 256 << 10;
 /// So many hosts are a list of targets and not a project's own pages.
-const TARGETS_MIN: usize = 5;
+const TARGETS_MIN: usize = 3;
 /// So many hosts, four fifths of them under one country's domain, are a campaign.
 const ONE_COUNTRY_MIN: usize = 15;
 /// Most targets kept.
@@ -63,14 +58,10 @@ pub(super) const DETECTOR: Detector = Detector {
             "ab -n",
             "ab -k",
             "hammer.py",
-            "while true",
-            "while(true)",
-            "while (true)",
-            "while 1:",
-            "while :",
-            "for(;;)",
-            "for (;;)",
-            "setinterval(",
+            "targets = [",
+            "targets = {",
+            "targets = (",
+            "targets=[",
         ],
     },
     inspect,
@@ -82,19 +73,31 @@ static FLOODS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)\bhping3?\b[^\n;|&]*\s--flood\b[^\n;|&]*?\s([a-z0-9.-]+\.[a-z0-9-]+)\s*(?:$|[\n;|&>)])",
         r"(?i)\bhping3?\b[^\n;|&]*?\s([a-z0-9-]+(?:\.[a-z0-9-]+)+)\b[^\n;|&]*\s--flood\b",
         r"(?i)\bslowhttptest\b[^\n;|&]*\s-u\s+(?:https?://)?([a-z0-9.-]+)",
-        r"(?i)\b(?:goldeneye|slowloris|torshammer|hammer|d?ripper|start|mhddos_proxy|runner|xerxes)(?:\.py|\.pl)?\s[^\n;|&]*?(?:https?://|\s)([a-z0-9-]+(?:\.[a-z0-9-]+)+)[^\n;|&]*(?:-t|-s|--threads|-w|-m|-p|\d{2,})",
+        r"(?i)\b(?:(?:goldeneye|slowloris|torshammer|hammer|d?ripper)\.(?:py|pl)|xerxes)\s[^\n;|&]*?(?:https?://|\s)([a-z0-9-]+(?:\.[a-z0-9-]+)+)[^\n;|&]*(?:-t|-s|--threads|-w|-m|-p|\d{2,})",
         r"(?i)\b(?:mhddos_proxy|mhddos|distress|db1000n|d?ripper)\b[^\n;|&]*?(?:https?://|tcp://|udp://)([a-z0-9-]+(?:\.[a-z0-9-]+)+)",
     ])
+});
+/// A flooding tool, told a variable.
+static FLOODS_VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    one(
+        r#"(?im)^[^#\n]*\b(?:hping3?\b[^\n;|&]*\s--flood\b[^\n;|&]*\$\{?\w|hping3?\b[^\n;|&]*\$\{?\w[^\n;|&]*\s--flood\b|slowhttptest\b[^\n;|&]*\s-u\s+[^\n;|&\s]*\$\{?\w)"#,
+    )
+});
+/// What a shell assigns, or goes through.
+static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
+    one(
+        r#"(?m)^[ \t]*(?:(?:export|local|readonly|declare[ \t]+-\w+)[ \t]+)?\w+\+?=(?:\(([^)]+)\)|"([^"]+)"|'([^']+)')|^[ \t]*for[ \t]+\w+[ \t]+in[ \t]+([^;\n]+)"#,
+    )
 });
 /// A load tool at work.
 static LOADS: LazyLock<Regex> = LazyLock::new(|| {
     one(
-        r"(?im)(?:^|[\s;&|(/])(?:bombardier\s+[^\n]*-[cdn]\b|vegeta\s+attack|siege\s+-|wrk2?\s+-|ab\s+-[nktc]|hping3?\s|slowhttptest\s|xargs\b[^\n]*-P\s*\d+[^\n]*(?:curl|wget))",
+        r"(?im)(?:^|[\s;&|(/])(?:bombardier\s+[^\n]*-[cdn]\b|vegeta\s+attack|siege\s+-|wrk2?\s+-|ab\s+-[nktc]|hping3?\s|slowhttptest\s)",
     )
 });
 static FETCHED: LazyLock<Regex> = LazyLock::new(|| {
     one(
-        r#"(?i)https?://[^\s"'<>]{4,160}(?:targets?|victims?|sites?|urls?|hosts?|list)[^\s"'<>/]{0,24}(?:\.(?:txt|json|csv|lst|ya?ml)|\b)"#,
+        r#"(?i)https?://[^\s"'<>]{4,160}(?:targets?|victims?|sites|urls|hosts|list)[^\s"'<>/]{0,24}\.(?:txt|json|csv|lst|ya?ml)"#,
     )
 });
 static ENDLESS: LazyLock<Regex> =
@@ -127,66 +130,76 @@ fn all(patterns: &[&str]) -> Vec<Regex> {
 }
 
 fn inspect(sample: &Sample<'_>) -> Vec<Match> {
-    let Some(first) = sample.hits.first() else { return Vec::new() };
-    let names_tool = sample.hits.iter().any(|hit| hit.literal < TOOLS);
-    let bytes_max = if names_tool { SCRIPT_BYTES_MAX } else { LOOP_BYTES_MAX };
-    if text::is_program(sample) || sample.bytes.len() > bytes_max || !text::stands_in_text(sample, first.offset) {
+    let Some(first) = sample.hits.iter().take(16).find(|hit| !text::is_quoted(sample, hit.offset)) else {
         return Vec::new();
-    }
-    // An endless loop is in every other script: whatever is cheap comes first.
-    if !names_tool && sample.bytes.iter().filter(|byte| **byte == b'.').count() < ONE_COUNTRY_MIN {
+    };
+    if text::is_program(sample) || sample.bytes.len() > SCRIPT_BYTES_MAX || !text::stands_in_text(sample, first.offset)
+    {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(sample.bytes);
-    let floods: Vec<String> = FLOODS
+    let mut floods: Vec<String> = FLOODS
         .iter()
         .flat_map(|pattern| pattern.captures_iter(&text).take(TARGETS_MAX))
-        .filter(|found| found.get(0).is_some_and(|whole| !text::is_document(sample, whole.start())))
+        .filter(|found| found.get(0).is_some_and(|whole| !text::is_quoted(sample, whole.start())))
         .filter_map(|found| found.get(1).map(|host| host.as_str().to_ascii_lowercase()))
         .filter(|host| is_target(host))
         .collect();
+    if FLOODS_VARIABLE.find(&text).is_some_and(|whole| !text::is_quoted(sample, whole.start())) {
+        floods.extend(assigned(&text));
+    }
     if let Some(target) = floods.first() {
-        return vec![found(format!("floods {target}"), first.offset, floods.clone())];
+        let more = if floods.len() > 1 { format!(" and {} more", floods.len() - 1) } else { String::new() };
+        return vec![found(format!("floods {target}{more}"), first.offset, floods)];
     }
-    let loads = LOADS.is_match(&text);
-    let endless = ENDLESS.is_match(&text);
-    if !(loads || endless && REQUESTS.is_match(&text) && MANY_AT_ONCE.is_match(&text)) {
-        return Vec::new();
-    }
-    if sample.hits.iter().take(8).all(|hit| text::is_document(sample, hit.offset)) {
+    if !ENDLESS.is_match(&text) {
         return Vec::new();
     }
     let hostile = HOSTILE.find_iter(&text).take(3).count();
-    if loads
-        && endless
-        && let Some(list) = FETCHED.find(&text)
-    {
-        let mut one = found(format!("floods whom {} lists", list.as_str()), first.offset, Vec::new());
-        one.indicators.push(Indicator { kind: IndicatorKind::Url, value: list.as_str().to_owned() });
-        if hostile < 2 {
-            one.weight = Some(Weight::Sign);
+    let loads = LOADS.find(&text).is_some_and(|whole| !text::is_quoted(sample, whole.start()));
+    if loads && hostile >= 2 {
+        if let Some(list) = FETCHED.find(&text) {
+            let mut one = found(format!("floods whom {} lists", list.as_str()), first.offset, Vec::new());
+            one.indicators.push(Indicator { kind: IndicatorKind::Url, value: list.as_str().to_owned() });
+            return vec![one];
         }
-        return vec![one];
+        let mut hosts = hosts(&text);
+        hosts.extend(assigned(&text));
+        if hosts.len() >= TARGETS_MIN {
+            let first_host = hosts.first().map_or("", |host| host);
+            return vec![found(
+                format!("endless load on {} hosts, first {first_host}", hosts.len()),
+                first.offset,
+                hosts,
+            )];
+        }
     }
-    let hosts = hosts(&text);
-    let country = country(&hosts);
-    let is_campaign = country.is_some() && hosts.len() >= ONE_COUNTRY_MIN;
-    // Hosts of many lands in an endless loop are anybody's: a tool for load, or one land, makes targets of them.
-    if !is_campaign && !(loads && hosts.len() >= TARGETS_MIN && hostile > 0) {
+    // Hosts of many lands in an endless loop are anybody's: one land makes targets of them. A monitor calls nobody one.
+    if hostile < 2 || !REQUESTS.is_match(&text) || !MANY_AT_ONCE.is_match(&text) {
         return Vec::new();
     }
-    let whose =
-        country.filter(|_| is_campaign).map(|country| format!(", most of them under .{country}")).unwrap_or_default();
+    let hosts = hosts(&text);
+    let Some(country) = country(&hosts).filter(|_| hosts.len() >= ONE_COUNTRY_MIN) else { return Vec::new() };
+    let first_host = hosts.first().map_or("", |host| host);
     let summary =
-        format!("endless requests to {} hosts{whose}, first {}", hosts.len(), hosts.first().map_or("", |host| host));
-    let mut one = found(summary, first.offset, hosts);
-    // A monitor of one land's sites pauses and calls nobody a target.
-    let is_attack = endless && hostile >= 2;
-    if !is_attack {
-        one.weight = Some(Weight::Sign);
-        one.severity = Some(Severity::Medium);
+        format!("endless requests to {} hosts, most of them under .{country}, first {first_host}", hosts.len());
+    vec![found(summary, first.offset, hosts)]
+}
+
+/// Hosts outside that stand as words of their own in what a shell assigns or goes through.
+fn assigned(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for captures in ASSIGNED.captures_iter(text).take(256) {
+        let Some(words) = captures.iter().skip(1).flatten().next() else { continue };
+        for word in words.as_str().split([' ', '\t', '\n', ',', '"', '\'']) {
+            let word = word.split_once("://").map_or(word, |(_, rest)| rest);
+            let host = word.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
+            if found.len() < TARGETS_MAX && host.contains('.') && is_target(&host) && !found.contains(&host) {
+                found.push(host);
+            }
+        }
     }
-    vec![one]
+    found
 }
 
 fn found(summary: String, offset: usize, hosts: Vec<String>) -> Match {
@@ -213,7 +226,7 @@ fn hosts(text: &str) -> Vec<String> {
 }
 
 /// Names that RFC 2606 reserves count: inert samples use them. File names and method calls do not.
-fn is_target(host: &str) -> bool {
+pub(super) fn is_target(host: &str) -> bool {
     const NONE: &[&str] = &[
         "py", "js", "sh", "go", "md", "txt", "json", "html", "css", "php", "rs", "ts", "yml", "yaml", "log", "get",
         "post", "length", "push", "map", "random", "choice", "start", "join", "append", "format", "read", "split",
@@ -234,6 +247,11 @@ fn is_target(host: &str) -> bool {
         "docker",
         "python",
         "cloudflare",
+        "yandex",
+        "vk",
+        "facebook",
+        "baidu",
+        "check-host",
         "googleapis",
         "jsdelivr",
         "wikipedia",
@@ -275,6 +293,8 @@ mod tests {
         check(&DETECTOR, "x", b"#!/bin/sh\nhping3 -S -p 80 --flood bank.invalid\n", &["floods bank.invalid"]);
         check(&DETECTOR, "x", b"#!/bin/sh\nhping3 -S -p 80 --flood $1\n", &[]);
         check(&DETECTOR, "x", b"#!/bin/sh\nhping3 -S --flood 127.0.0.1\n", &[]);
+        let script = b"#!/bin/sh\nHOSTS=\"198.51.100.7 www.bank-sample.ru\"\nfor h in $HOSTS; do hping3 --flood -p 443 \"$h\" & done\n";
+        check(&DETECTOR, "x", script, &["floods 198.51.100.7 and 1 more"]);
     }
 
     #[test]

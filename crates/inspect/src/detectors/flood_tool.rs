@@ -21,6 +21,10 @@ use crate::shell::{Host, text};
 const TARGETS_MIN: usize = 8;
 /// As many `host:port` beside the methods of a program are: a project's own pages have no ports.
 const TARGETS_WITH_PORT_MIN: usize = 5;
+/// As many different payloads that make others answer are no scanner's.
+const PAYLOADS_MIN: usize = 3;
+/// As many hosts alone beside those payloads are whom they are for.
+const TARGETS_OF_PAYLOADS_MIN: usize = 3;
 /// How far from a method's name a program's targets are looked for: compilers keep a module's strings together.
 const TARGET_REACH_BYTES: usize = 8 << 10;
 /// Most targets kept.
@@ -99,6 +103,8 @@ static METHODS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .map(|pattern| regex(pattern))
     .collect()
 });
+/// Which of them, by index, are payloads that make others answer.
+const PAYLOADS: std::ops::Range<usize> = 9..15;
 static ACTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"(?i)attack (?:started|sent|finished|stopped|launched|on %|complete)|(?:start|stop|launch|begin)(?:ing|ed)?[ _]attack|attack_(?:start|stop|init|kill|parse)",
@@ -106,6 +112,7 @@ static ACTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)\b(?:now )?flooding\b|flood(?:er|s) (?:started|running)",
         r"(?i)\btargets?\b[^\n]{0,24}(?:port|url|ip|host|list|s\.txt)|victim",
         r"(?i)\b(?:threads?|workers?|bots?|sockets?)\b[ _]*(?:count|number|per|=|:|%d|\))",
+        r"(?i)\breflectors?\b|\bspoofed (?:source|address|packets?|ip)",
         r"(?i)\bduration\b|attack time|\bproxies\b|proxy[_ ]list|useragents?\b|user_agents",
     ]
     .iter()
@@ -166,6 +173,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     }
     let list = LIST.find(sample.bytes).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
     let targets = if is_text { targets(sample.bytes) } else { targets_beside(sample) };
+    let payloads = METHODS.get(PAYLOADS).map_or(0, &count);
+    let victims = if is_text || payloads < PAYLOADS_MIN { Vec::new() } else { alone_beside(sample) };
     let mut found = Match::new(String::new(), first.offset);
     if bot == 3 && methods >= 3 {
         found.summary = format!("bot with {methods} flood methods, a scanner and a controller");
@@ -175,6 +184,14 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         found.summary = format!("flooder that fetches its targets from {}", model::text::shortened(&url, 160));
         found.category = Some(Category::Ddos);
         found.indicators.push(Indicator { kind: IndicatorKind::Url, value: url });
+    } else if victims.len() >= TARGETS_OF_PAYLOADS_MIN {
+        found.summary = format!(
+            "has others answer to {} hosts built in, by {payloads} payloads, first {}",
+            victims.len(),
+            victims.first().map_or("", |first| first)
+        );
+        found.category = Some(Category::Ddos);
+        found.indicators = victims.into_iter().map(indicator).collect();
     } else if targets.len() >= if is_text { TARGETS_MIN } else { TARGETS_WITH_PORT_MIN } {
         found.summary = format!(
             "flooder with {} targets built in, first {}",
@@ -212,6 +229,31 @@ fn targets_beside(sample: &Sample<'_>) -> Vec<String> {
         searched = end;
     }
     if as_url.len() >= TARGETS_MIN { as_url } else { with_port }
+}
+
+/// Different hosts and networks that are a string of their own, beside the methods of a program.
+fn alone_beside(sample: &Sample<'_>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut searched = 0;
+    for hit in sample.hits {
+        let start = hit.offset.saturating_sub(TARGET_REACH_BYTES).max(searched);
+        let end = hit.offset.saturating_add(TARGET_REACH_BYTES).min(sample.bytes.len());
+        let Some(piece) = sample.bytes.get(start..end) else { continue };
+        for text in piece.split(|byte| *byte == 0).filter(|text| (4..=253).contains(&text.len())) {
+            let Ok(text) = str::from_utf8(text) else { continue };
+            let host = text.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            let is_host = host.split('.').all(|label| {
+                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            });
+            // Files of a compiler end in one letter.
+            let is_file = host.parse::<IpAddr>().is_err() && host.rsplit('.').next().is_none_or(|end| end.len() < 2);
+            if is_host && !is_file && found.len() < TARGETS_MAX && is_target(&host) && !found.contains(&host) {
+                found.push(host);
+            }
+        }
+        searched = end;
+    }
+    found
 }
 
 fn collect(pattern: &Regex, bytes: &[u8], found: &mut Vec<String>) {
@@ -261,6 +303,15 @@ mod tests {
     #[test]
     fn a_firewall_is_none() {
         check(&DETECTOR, "x", b"#!/bin/sh\n# SYN flood, UDP flood, ICMP flood protection\niptables -N SYN_FLOOD\niptables -A UDP_FLOOD -m limit\niptables -A ICMP_FLOOD\n", &[]);
+    }
+
+    #[test]
+    fn payloads_and_whom_they_are_for_are_an_attack() {
+        let tool = "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x17\0\x03\x2a\0\0\0\x01\0\0stats\r\n\0M-SEARCH * HTTP/1.1\r\nMAN: \"ssdp:discover\"\0%d reflectors loaded\0packets per second\0<target> <port>\0crtstuff.c\0";
+        assert_eq!(run(&DETECTOR, "x", 0o755, tool.as_bytes())[0].category, None);
+        let attack = format!("{tool}198.51.100.7\0www.bank-sample.ru\0203.0.113.0/24\0");
+        let found = run(&DETECTOR, "x", 0o755, attack.as_bytes());
+        assert_eq!((found[0].category, found[0].indicators.len()), (Some(Category::Ddos), 3), "{found:?}");
     }
 
     /// As a compiler leaves them: sorted, merged, with other strings around.

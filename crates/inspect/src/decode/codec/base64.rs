@@ -140,6 +140,11 @@ fn pieces(bytes: &[u8], start: usize, end: usize) -> Vec<(usize, usize)> {
     pieces
 }
 
+/// Whether an operator or a comment's mark ends here, and no line of base64 goes on.
+fn is_between(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| b" \t\"'`".contains(byte))
+}
+
 /// The next piece behind `end`, and whether it is a literal joined to one before it.
 fn following(bytes: &[u8], end: usize) -> Option<(usize, usize, bool)> {
     let rest = bytes.get(end..)?;
@@ -151,8 +156,10 @@ fn following(bytes: &[u8], end: usize) -> Option<(usize, usize, bool)> {
             b'\n' => (at, lines) = (at + 1, lines + 1),
             b'"' | b'\'' | b'`' => (at, quotes) = (at + 1, quotes + 1),
             b' ' | b'\t' | b'\r' | b'.' | b',' | b'\\' | b'#' | b'*' | b'&' | b'>' => at += 1,
-            b'+' if quotes % 2 == 1 || lines > 0 => at += 1,
-            b'/' if lines > 0 && glue.get(at..at + 2) == Some(b"//") => at += 2,
+            b'+' if quotes % 2 == 1 => at += 1,
+            // Both are characters of base64 too, and one line in sixty begins with them.
+            b'+' if lines > 0 && is_between(glue.get(at + 1)) => at += 1,
+            b'/' if lines > 0 && glue.get(at..at + 2) == Some(b"//") && is_between(glue.get(at + 2)) => at += 2,
             _ => break,
         }
     }
