@@ -35,11 +35,12 @@ rule miner_program {
 }
 
 rule miner_config {
+    // A fact: whether the user is an example or somebody who is paid is for the detector of the same name to tell.
     meta:
         description = "Settings of a mining program: pool, user and algorithm"
         category = "cryptominer"
-        weight = "sign"
-        severity = "high"
+        weight = "fact"
+        severity = "info"
         confidence = "high"
         maturity = "draft"
         technique = "T1496.001"

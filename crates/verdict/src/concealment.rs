@@ -1,5 +1,5 @@
 //! Whether an image admits what it does: only where its name or description *and* its entry point say it. Where the entry
-//! point is a start script, or nothing, every file that shows it must have a name that says it.
+//! point is a start script, or nothing, a file that shows it may say it by its name.
 //!
 //! Attackers write both, so an admission lowers one row only (a declared miner is risky) and every doubt counts as
 //! concealed: a denial ("not a miner"), a neighbour that turns the meaning ("miner detector"), letters that only look right.
@@ -88,8 +88,8 @@ const FEES: &[&str] = &["dev", "donate", "donation", "fee", "fees"];
 /// How many words a denial reaches over: "does not contain any miner".
 const REACH: usize = 4;
 
-/// Whether `claims` (name, labels, description) name the category and none denies it, and `command` or all of `paths` (of
-/// the files that show it) name it too.
+/// Whether `claims` (name, labels, description) name the category and none denies it, and `command` or one of `paths` (of
+/// the files that show it) names it too.
 pub(crate) fn declares(category: Category, claims: &[String], command: &[String], paths: &[&str]) -> bool {
     let words = words(category);
     let whole_command = command.join(" ");
@@ -105,7 +105,7 @@ pub(crate) fn declares(category: Category, claims: &[String], command: &[String]
     }
     let says = |text: &str| admission(text, words) == Admission::Named;
     let file = |path: &&str| path.rsplit('/').next().is_some_and(says);
-    named && (command.iter().any(|part| says(part)) || !paths.is_empty() && paths.iter().all(file))
+    named && (command.iter().any(|part| says(part)) || paths.iter().any(file))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ mod tests {
             declares(Category::Cryptominer, &[claim.to_owned()], &["/start.sh".to_owned()], paths)
         };
         assert!(declared("docker.io/a/gpu-miner:1", &["usr/bin/gpu-miner"]));
-        assert!(!declared("docker.io/a/gpu-miner:1", &["usr/bin/gpu-miner", "usr/bin/helper"]));
+        assert!(declared("docker.io/a/gpu-miner:1", &["usr/bin/gpu-miner", "start.sh"]));
         assert!(!declared("docker.io/a/gpu-miner:1", &["opt/miner/helper"]));
         assert!(!declared("docker.io/a/pytorch:2", &["usr/bin/xmrig"]));
     }

@@ -5,7 +5,7 @@
 //!
 //! - Sees: a pool address close to a checksum-valid wallet or to a login with miner options.
 //! - Misses: encrypted or fetched configuration; pool and wallet in different files.
-//! - False alarms: examples with placeholders in place of a wallet are no proof; documents and long lists are facts.
+//! - False alarms: examples with placeholders in place of a wallet, documents and long lists are facts.
 //! - Source: xmrig, cpuminer, ccminer, lolMiner, T-Rex option lists; falcosecurity "Detect crypto miners using the Stratum protocol".
 
 use std::sync::LazyLock;
@@ -167,7 +167,8 @@ fn judge(sample: &Sample<'_>, start: usize, anchor: usize, near: &[u8]) -> Optio
         return None;
     };
     let is_list = pools.len() > OF_ONE_MINER_MAX || wallets.len() > OF_ONE_MINER_MAX;
-    let for_people = is_list || text::is_document(sample, anchor) || is_authors(&text, &wallets) || is_c_source(&text);
+    let is_example = wallets.is_empty() && has_placeholder(&text) || is_authors(&text, &wallets);
+    let for_people = is_list || text::is_document(sample, anchor) || is_example || is_c_source(&text);
     let paid = wallets.first().map(|wallet| format!(" paying {} {}", wallet.coin, wallet.address)).unwrap_or_default();
     let mut found = Match::new(format!("mines at {}{paid}", first.written()), start.saturating_add(first.offset));
     found.indicators = pools
@@ -260,9 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn an_example_is_no_proof() {
+    fn an_example_is_a_fact() {
         let example = "{\"donate-level\":1,\"pools\":[{\"algo\":\"rx/0\",\"url\":\"gulf.moneroocean.stream:10128\",\"user\":\"YOUR_WALLET_ADDRESS\"}]}";
-        assert_eq!(weight(example), Some(Weight::Sign));
+        assert_eq!(weight(example), Some(Weight::Fact));
         let wallet = invented_monero(18, 0x44);
         let manual = format!("# Mining\n\n```\nxmrig -o pool.supportxmr.com:3333 -u {wallet}\n```\n");
         assert_eq!(weight(&manual), Some(Weight::Fact));

@@ -3,7 +3,8 @@
 //! - Sees: huge pages reserved, processor registers written as RandomX miners do, other miners killed, in scripts and
 //!   commands.
 //! - Misses: tuning by the miner itself (its program is recognised by other means).
-//! - False alarms: databases reserve huge pages: alone that is nothing.
+//! - False alarms: databases reserve huge pages: alone that is nothing. Benchmarks write the same registers and miners ship
+//!   scripts for it: a fact, unless rivals are killed too.
 //! - Source: xmrig `scripts/randomx_boost.sh` and `enable_1gb_pages.sh` (which registers); reports on miners that remove
 //!   rivals; ATT&CK T1496.
 
@@ -51,32 +52,43 @@ struct Tell {
     pattern: Regex,
     /// Enough by itself.
     alone: bool,
+    /// Done by intruders only: makes what was found a sign.
+    hostile: bool,
 }
 
 static TELLS: LazyLock<Vec<Tell>> = LazyLock::new(|| {
-    let tell = |what, alone, pattern| Tell {
+    let tell = |what, alone, hostile, pattern| Tell {
         what,
         pattern: RegexBuilder::new(pattern)
             .unicode(false)
             .build()
             .expect("the pattern is a constant, and a test runs it"),
         alone,
+        hostile,
     };
     vec![
         tell(
             "reserves huge pages",
             false,
+            false,
             r"(?i)sysctl\b[^\n]*nr_hugepages\s*=|>\s*/proc/sys/vm/nr_hugepages|nr_hugepages=|/hugepages-1048576kB/nr_hugepages",
         ),
-        tell("loads the register driver", false, r"(?i)modprobe\s+msr|msr\.allow_writes=on|/parameters/allow_writes"),
+        tell(
+            "loads the register driver",
+            false,
+            false,
+            r"(?i)modprobe\s+msr|msr\.allow_writes=on|/parameters/allow_writes",
+        ),
         tell(
             "writes the registers that RandomX miners write",
             true,
+            false,
             r"(?i)wrmsr\s+(?:-a\s+|-p\s*\S+\s+)?(?:0x1a4\s+(?:0x)?[0-9a-f]|0xc001102[0-2b]\s)",
         ),
         tell(
             "kills other miners",
             false,
+            true,
             r"(?i)(?:pkill|killall|kill\s+-9|grep)\b[^\n]{0,80}(?:xmrig|minerd|kdevtmpfsi|kinsing|xmr-stak|cryptonight|stratum|nanopool|c3pool|supportxmr|sustes|ddgs)",
         ),
     ]
@@ -96,7 +108,12 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return Vec::new();
     }
     let what: Vec<_> = held.iter().map(|tell| tell.what).collect();
-    vec![Match::new(what.join(", "), first.offset)]
+    let mut found = Match::new(what.join(", "), first.offset);
+    if !held.iter().any(|tell| tell.hostile) {
+        found.weight = Some(Weight::Fact);
+        found.severity = Some(Severity::Info);
+    }
+    vec![found]
 }
 
 #[cfg(test)]

@@ -280,5 +280,7 @@ mod tests {
         check(&DETECTOR, "x", b"serverAddr = \"x\"\n", &[]);
         let manual = "# Tunnels\n\n```\nSocksPort 9050\nHiddenServiceDir /x\nHiddenServicePort 80 a\n```\n";
         assert_eq!(run(&DETECTOR, "x", 0o644, manual.as_bytes()), []);
+        let lens = "module Test_OpenVPN =\nlet conf = \"\ndev tun\nremote 198.51.100.4 1194\nca ca.crt\n\"\ntest OpenVPN.lns get conf =\n";
+        assert_eq!(run(&DETECTOR, "x.aug", 0o644, lens.as_bytes()), []);
     }
 }

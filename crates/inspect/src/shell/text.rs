@@ -253,6 +253,7 @@ fn has_mark_up(text: &str) -> bool {
         "\n----\n",
         "\\n\\n```",
         "\"\"\"",
+        ".lns get ",
         "reference:url",
         "classtype:",
     ];
