@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use model::Known;
 
 use super::{
-    Claim,
+    Claim, NAME_BYTES_MIN,
     look_alike::{likeness, skeleton},
     projects::{is_common, projects},
 };
@@ -33,7 +33,7 @@ const MAINTAINERS: &[&str] = &["maintainer", "org.opencontainers.image.authors"]
 /// What follows it in `official nginx image`; also nothing.
 const THINGS: &[&str] = &["image", "images", "docker", "container", "build", "server", "release", "database"];
 
-/// What the labels claim: a title with an origin that agrees, a maintainer who is the project, "the official …".
+/// What the labels claim: a title with an origin that agrees or in letters of another script, a maintainer who is the project, "the official …".
 pub(super) fn claims(labels: &BTreeMap<String, String>, known: &Known) -> Vec<Claim> {
     let mut claims = Vec::new();
     for name in
@@ -53,6 +53,9 @@ fn claim(labels: &BTreeMap<String, String>, name: &str) -> Option<String> {
         let found = keys.iter().filter_map(|key| Some((*key, labels.get(*key)?.as_str())));
         found.filter(|(_, text)| text.len() <= LABEL_BYTES_MAX)
     };
+    if let Some((key, title)) = texts(TITLES).find(|(_, title)| is_disguised(title, name)) {
+        return Some(format!("label {key}={title}, in letters of another script"));
+    }
     let titled = texts(TITLES).find(|(_, title)| is_title(title, name));
     if let Some((key, title)) = titled
         && let Some((origin, _)) = texts(ORIGINS).find(|(_, text)| words(text).iter().any(|word| means(word, name)))
@@ -87,7 +90,21 @@ fn claim(labels: &BTreeMap<String, String>, name: &str) -> Option<String> {
 fn is_title(title: &str, name: &str) -> bool {
     let lower = title.trim().to_lowercase();
     let joined = lower.replace(' ', "-");
-    lower == name || likeness(&joined, name).is_some_and(super::Likeness::is_made)
+    // `mysql-server` is MySQL itself, `mysql-exporter` is not.
+    let is_thing = |rest: &str| rest.strip_prefix('-').is_some_and(|thing| THINGS.contains(&thing));
+    lower == name
+        || joined.strip_prefix(name).is_some_and(is_thing)
+        || likeness(&joined, name).is_some_and(super::Likeness::is_made)
+}
+
+/// Whether a title is the name with Greek or Cyrillic letters in it. Nobody mixes scripts in a word by accident, so it needs no
+/// origin that agrees, and the letters need not look quite alike.
+fn is_disguised(title: &str, name: &str) -> bool {
+    let lower = title.trim().to_lowercase();
+    let foreign = lower.chars().filter(|letter| ('\u{370}'..='\u{52f}').contains(letter)).count();
+    let reads_alike = lower.chars().count() == name.len()
+        && lower.chars().zip(name.chars()).all(|(letter, wanted)| letter == wanted || !letter.is_ascii());
+    name.len() >= NAME_BYTES_MIN && foreign > 0 && foreign * 2 <= name.len() && reads_alike
 }
 
 /// Whether a word is the name, however it is spelled.
@@ -119,6 +136,8 @@ mod tests {
         let source = "org.opencontainers.image.source";
         check(&[(title, "Nginx"), (source, "https://github.com/nginxinc/docker-nginx")], &["nginx"]);
         check(&[(title, "Ngіnx"), ("maintainer", "NGINX people")], &["nginx"]);
+        check(&[(title, "ubуntu"), ("vendor", "Cаnonical Ltd.")], &["ubuntu"]);
+        check(&[(title, "mysql-server"), ("maintainer", "Oracle MySQL Product Engineering Team")], &["mysql"]);
         check(&[("maintainer", "NGINX Docker Maintainers <docker-maint@nginx.com>")], &["nginx"]);
         check(&[("org.opencontainers.image.description", "The official Redis image")], &["redis"]);
     }
@@ -127,6 +146,9 @@ mod tests {
     fn helpers_and_mentions_claim_nothing() {
         let title = "org.opencontainers.image.title";
         check(&[(title, "nginx")], &[]);
+        check(&[(title, "убунту")], &[]);
+        check(&[(title, "mysql-server")], &[]);
+        check(&[(title, "mysql-backup"), ("vendor", "MySQL friends")], &[]);
         check(&[(title, "nginx-prometheus-exporter"), ("vendor", "NGINX Inc")], &[]);
         check(&[("org.opencontainers.image.description", "Exporter for the official nginx image")], &[]);
         check(&[("org.opencontainers.image.description", "Unofficial redis image")], &[]);
