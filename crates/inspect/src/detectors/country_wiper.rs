@@ -28,7 +28,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::High,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1485", "T1614"],
     },
     scope: Scope::Content {

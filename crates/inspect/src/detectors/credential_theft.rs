@@ -38,7 +38,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1552.001", "T1552.005", "T1041"],
     },
     scope: Scope::Content {

@@ -23,7 +23,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1485", "T1561.001", "T1529"],
     },
     scope: Scope::Content {

@@ -29,7 +29,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Proof,
         severity: Severity::Critical,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1056.003", "T1041"],
     },
     scope: Scope::Content { kinds: text::TEXT_KINDS, literals: &["base64_encode(", "bin2hex(", "str_rot13("] },

@@ -17,7 +17,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use super::{About, Detector, Match, Sample, Scope};
 use crate::shell::{
-    clues::{Clue, Clues, Group, is_script},
+    clues::{Clue, Clues, Group},
     code::is_code,
     text,
 };
@@ -270,7 +270,7 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>, note: Option<&Note>) -> Opti
         () if has(Role::Encrypt) && replaces && demands => Weight::Proof,
         () => return None,
     };
-    let weight = if is_script(sample) { weight } else { weight.min(Weight::Sign) };
+    let weight = if is_code(sample) { weight } else { weight.min(Weight::Sign) };
     let mut found = group.found(weight);
     if asks {
         found = Match { summary: Match::new(format!("{}; asks for ransom", found.summary), None).summary, ..found };
