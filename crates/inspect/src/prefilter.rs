@@ -47,6 +47,8 @@ pub struct Hits {
     pub found: Vec<(usize, usize)>,
     /// Set if a ceiling was reached: where the first hit that was not kept is.
     pub unseen_from: Option<usize>,
+    /// Literals that reached their own ceiling, and where the first hit of each that was not kept is.
+    pub flooded: Vec<(usize, usize)>,
     counts: Vec<u32>,
 }
 
@@ -89,6 +91,7 @@ impl Prefilter {
     pub fn scan(&self, bytes: &[u8], wanted: &[bool], hits: &mut Hits) {
         hits.found.clear();
         hits.unseen_from = None;
+        hits.flooded.clear();
         hits.counts.clear();
         hits.counts.resize(self.literals.len(), 0);
         if self.literals.is_empty() {
@@ -154,8 +157,13 @@ impl Prefilter {
         if hits.counts[literal] < HITS_PER_LITERAL_MAX && hits.found.len() < HITS_MAX {
             hits.counts[literal] += 1;
             hits.found.push((start, literal));
-        } else if hits.unseen_from.is_none_or(|unseen| start < unseen) {
-            hits.unseen_from = Some(start);
+        } else {
+            if hits.unseen_from.is_none_or(|unseen| start < unseen) {
+                hits.unseen_from = Some(start);
+            }
+            if !hits.flooded.iter().any(|(flooded, _)| *flooded == literal) {
+                hits.flooded.push((literal, start));
+            }
         }
     }
 }

@@ -102,6 +102,10 @@ impl Router {
     /// Looks for all literals that matter for a file of `kind` and hands them to their owners.
     pub(crate) fn route(&self, bytes: &[u8], kind: FileKind, routed: &mut Routed) {
         self.prefilter.scan(bytes, &self.wanted[kind as usize], &mut routed.hits);
+        // A changelog with ten thousand links hides no link that matters: who only notes facts has seen enough.
+        let matters = |literal: &usize| self.owners[*literal].iter().any(|owner| self.judges(owner));
+        let flooded = routed.hits.flooded.iter().filter(|(literal, _)| matters(literal));
+        routed.hits.unseen_from = flooded.map(|(_, from)| *from).min();
         routed.rules = false;
         routed.detectors.resize_with(self.detectors.len(), Vec::new);
         routed.decoders.resize_with(self.decoders.len(), Vec::new);
@@ -114,6 +118,14 @@ impl Router {
                     Owner::Rules => routed.rules = true,
                 }
             }
+        }
+    }
+
+    /// Whether what the owner says can change a verdict.
+    fn judges(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Detector { index, .. } => self.detectors[*index].about.weight != model::Weight::Fact,
+            Owner::Decoder { .. } | Owner::Rules => true,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct FileFacts {
 }
 
 /// Most paths kept of one script.
-pub const MENTIONS_MAX: usize = 1_000;
+pub const MENTIONS_MAX: usize = 4_000;
 /// Most paths kept of one text that starts nothing by itself.
 pub const TEXT_MENTIONS_MAX: usize = 64;
 
