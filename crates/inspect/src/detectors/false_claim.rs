@@ -4,9 +4,9 @@
 //! and gets no PyTorch was deceived, whatever else the image does.
 //!
 //! - Sees: a claim to *be* the project (the repository's last part is its name or is made to look like it; title and origin
-//!   labels agree; a title with letters of another script in it; a maintainer who is the project; "the official …") in an image without any file, in any layer, whose path
-//!   has a sign of the project, where the project is in `rules/intel/project_signs.txt`. A file that is found to be malicious
-//!   is no sign, whatever it is called.
+//!   labels agree; a title with letters of another script in it; a maintainer who is the project; "the official …") in an
+//!   image without any file, in any layer, whose path has a sign of the project, where the project is in
+//!   `rules/intel/project_signs.txt`. A file that is found to be malicious is no sign, whatever it is called.
 //! - Misses: one file with the right name defeats it (`missing-ancestry` does not fall for that, but needs a known-good image);
 //!   projects named by a common word (`node`, `registry`).
 //! - False alarms: an image called exactly like a project that downloads it when it is started; a service of somebody's own
