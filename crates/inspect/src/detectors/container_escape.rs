@@ -6,9 +6,9 @@
 //! - Sees: a `release_agent` or a piped `core_pattern` that is written, `nsenter` into process 1 with its mounts, a machine's disk
 //!   mounted and entered or written to, `debugfs` on it, a privileged container started (by command or through the engine's socket)
 //!   with the machine's root folder, `/proc/1/root` entered, the container runtime overwritten, a pod that mounts the machine.
-//! - Misses: the same by system calls in a program; kernel exploits.
-//! - False alarms: node agents of orchestrators enter process 1 and mount the machine on purpose (one sign); crash
-//!   reporters set `core_pattern` to a program of their own; rescue disks mount and enter disks.
+//! - Misses: the same by system calls in a program and kernel exploits (`compiled-escape`).
+//! - False alarms: node agents of orchestrators enter process 1 and crash reporters set `core_pattern` (alone a fact), or also
+//!   mount the machine on purpose (a sign); rescue disks mount and enter disks.
 //! - Source: cgroups(7), "Invoking the release_agent"; core(5), "Piping core dumps"; nsenter(1); Docker Engine API, "Create a
 //!   container"; CVE-2019-5736; ATT&CK T1611, T1610.
 
@@ -30,7 +30,7 @@ pub(super) const DETECTOR: Detector = Detector {
         weight: Weight::Sign,
         severity: Severity::High,
         confidence: Confidence::Medium,
-        maturity: Maturity::Draft,
+        maturity: Maturity::Stable,
         techniques: &["T1611", "T1610"],
     },
     scope: Scope::Content {
@@ -41,6 +41,9 @@ pub(super) const DETECTOR: Detector = Detector {
             "core_pattern",
             "nsenter ",
             "\"nsenter\"",
+            "privileged\":",
+            "privileged\\\":",
+            "hostPID",
             "docker run ",
             "docker -H",
             "docker.sock",
@@ -110,11 +113,16 @@ const CLUES: &[Clue<Role>] = &[
         "opens core_pattern for writing",
         r"(?:open|fopen|writeFile\w*|WriteFile|OpenFile)\([^\n]{0,60}core_pattern[\x22'][^\n]{0,30}(?:[\x22'][wa]|O_WRONLY|O_RDWR|byte)|>\s*\S*/proc/sys/kernel/core_pattern",
     ),
-    (Role::Way, "has the kernel start a program by uevent_helper or binfmt_misc", r">\s*\S*/sys/kernel/uevent_helper"),
+    (
+        Role::Way,
+        // An empty line only switches it off: udev and initramfs do.
+        "has the kernel start a program by uevent_helper",
+        r"(?:echo|printf)\s+(?:-\w+\s+)*[\x22']?[/$][^\n;|&]*>\s*\S*/(?:sys/kernel|kernel)/uevent_helper",
+    ),
     (
         Role::Doubtful,
         "enters the machine's namespaces by nsenter",
-        r"\bnsenter\s[^\n;|]*(?:-t|--target)[ =]?1\b[^\n;|]*\s?(?:-\w*[am]|--all|--mount)|\bnsenter\s[^\n;|]*(?:-\w*[am]\w*|--all|--mount)\s[^\n;|]*(?:-t|--target)[ =]?1\b|nsenter\s[^\n;|]*--mount=\S*/proc/1/ns/mnt|nsenter[\x22'],[^\n]{0,60}[\x22'](?:-t1?|--target(?:=1)?)[\x22'](?:,\s*[\x22']1[\x22'])?,[^\n]{0,40}(?:-m|--mount|-a)",
+        r"\bnsenter\s[^\n;|]*(?:-t|--target)[ =]?1\b[^\n;|]*\s?(?:-\w*[am]|--all|--mount)|\bnsenter\s[^\n;|]*(?:-\w*[am]\w*|--all|--mount)\s[^\n;|]*(?:-t|--target)[ =]?1\b|nsenter\s[^\n;|]*--mount=\S*/proc/1/ns/mnt|nsenter[\x22'],[^\n]{0,60}[\x22'](?:-t1?|--target(?:=1)?)[\x22'](?:,\s*[\x22']1[\x22'])?,[^\n]{0,40}(?:-m|--mount|-a)|\bnsenter\b[\x22',\\\s]{1,8}--mount=/proc/1/ns/mnt",
     ),
     (
         Role::Way,
@@ -129,12 +137,12 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::Step,
         "asks for a privileged container",
-        r"\\?[\x22']?Privileged\\?[\x22']?\s*[:=]\s*(?:true|True|!0)|--privileged\b|privileged: true|--pid[ =]host|\\?\x22PidMode\\?\x22\s*:\s*\\?\x22host",
+        r"\\?[\x22']?[Pp]rivileged\\?[\x22']?\s*[:=]\s*(?:true|True|!0)|--privileged\b|--pid[ =]host|\\?\x22PidMode\\?\x22\s*:\s*\\?\x22host",
     ),
     (
         Role::Step,
         "mounts a disk of the machine",
-        r"\bmount\s+(?:-\S+\s+(?:ext[234]|xfs|btrfs|auto|rw|ro)?\s*)*[\x22']?(?:/host)?/dev/(?:sd[a-z]|nvme|vd[a-z]|xvd[a-z]|hd[a-z]|mapper/|dm-|root|disk/)|\bmount\s[^\n;|]*[\x22']?\$\{?(?:\w*(?:dev|DEV|disk|DISK|part|PART|root|ROOT)\w*)\}?[\x22']?\s+\S|mknod\s+\S+\s+b\s+(?:\d|\$)|[^\w]mount\([^\n]{0,30}/dev/(?:sd|nvme|vd|xvd)",
+        r"\bmount\s+(?:-\S+\s+(?:ext[234]|xfs|btrfs|auto|rw|ro)?\s*)*[\x22']?(?:/host)?/dev/(?:sd[a-z]|nvme|vd[a-z]|xvd[a-z]|hd[a-z]|mapper/|dm-|root|disk/)|\bmount\s[^\n;|]*[\x22']?\$\{?(?:\w*(?:dev|DEV|disk|DISK|part|PART)\w*)\}?\d?[\x22']?\s+\S|mknod\s+\S+\s+b\s+(?:\d|\$)|[^\w]mount\([^\n]{0,30}/dev/(?:sd|nvme|vd|xvd)",
     ),
     (
         Role::Step,
@@ -144,7 +152,8 @@ const CLUES: &[Clue<Role>] = &[
     (
         Role::Doubtful,
         "reads or writes the machine's disk by debugfs",
-        r"\bdebugfs\s+(?:-\S+\s+)*(?:-R\s+\S[^\n]*\s)?[\x22']?(?:/dev/|\$)",
+        // `mount -t debugfs debugfs $folder` is the kernel's own.
+        r"(?:^|[;&|(`{\x22']|\b(?:do|then|exec|sudo)\s)\s*(?:/\S*/)?debugfs\s+(?:-\w+\s+)*(?:-R\s+\S[^\n]*\s|-\w+\s+)?[\x22']?(?:/dev/|\$)",
     ),
     (
         Role::Doubtful,
@@ -162,6 +171,7 @@ const CLUES: &[Clue<Role>] = &[
         "mounts the machine into a pod",
         r"hostPath:?[^\n]{0,30}(?:path:?\s*[\x22']?/[\x22']?\s*\}?(?:$|,))|\x22hostPath\\?\x22\s*:\s*\{\s*\\?\x22path\\?\x22\s*:\s*\\?\x22/\\?\x22",
     ),
+    (Role::Step, "sees the machine's processes in a pod", r"\\?[\x22']?hostPID\\?[\x22']?\s*:\s*true"),
     (Role::Step, "mounts a control group", r"mount\s+-t\s+cgroup\b|mkdir\s[^\n]*/(?:sys/fs/cgroup|tmp/cgrp|cgrp)"),
 ];
 
@@ -177,6 +187,8 @@ fn judged(sample: &Sample<'_>, group: &Group<Role>) -> Option<Match> {
     let weight = match (ways, doubtful, steps) {
         (1.., _, 1..) | (2.., _, _) | (1.., 1.., _) if runs => Weight::Proof,
         (0, 1.., 2..) | (0, 2.., 1..) if runs => Weight::Proof,
+        // Node agents enter process 1 in one line, and crash reporters set the pattern.
+        (0, 1, 0) => Weight::Fact,
         (1.., _, _) | (_, 1.., _) => Weight::Sign,
         // A disk mounted and its machine entered; an engine's socket and a privileged container.
         (0, 0, 2..)
