@@ -122,10 +122,11 @@ impl<'l> Overlay<'l> {
         self.children.get(self.entry(at).path.as_str()).map_or(&[], Vec::as_slice)
     }
 
-    /// Visible entries directly in the folder `path`, which need not be an entry of its own: layers may hold files without
-    /// their folders.
-    pub(crate) fn within(&self, path: &str) -> &[At] {
-        self.children.get(path).map_or(&[], Vec::as_slice)
+    /// Visible entries directly in the folder that `path` leads to, if no layer has an entry for the folder itself: what
+    /// unpacks layers makes it all the same.
+    pub(crate) fn unlisted(&self, path: &str) -> &[At] {
+        let real = self.real_path(path).filter(|real| !self.visible.contains_key(real.as_str()));
+        real.and_then(|real| self.children.get(real.as_str())).map_or(&[], Vec::as_slice)
     }
 
     fn real_path(&self, path: &str) -> Option<String> {

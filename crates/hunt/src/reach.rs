@@ -6,6 +6,7 @@
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     collections::{HashMap, HashSet, VecDeque},
 };
 
@@ -63,7 +64,7 @@ impl Reach {
 /// Follows what `config` starts through the merged view. `mentions` are the paths and commands a script names.
 pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &HashMap<At, &[String]>) -> Reach {
     let search = Search::new(config, overlay);
-    let mut cut = search.cut.clone();
+    let mut cut = None;
     let mut queue: VecDeque<(At, Lead)> = VecDeque::new();
     let starts = [
         ("ENTRYPOINT", config.entrypoint.as_slice()),
@@ -103,14 +104,8 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
         let from_here = |next: At| (next, Lead::File(at));
         let entry = overlay.entry(at);
         if entry.kind == EntryKind::Folder {
-            let mut files = overlay.children(at).iter().copied().filter(|&at| is_file(overlay, at));
-            let taken = files.by_ref().take(FOLDER_FILES_MAX);
-            queue.extend(taken.flat_map(|at| overlay.resolve(&overlay.entry(at).path)).map(from_here));
-            if files.next().is_some() {
-                let detail =
-                    || format!("only {FOLDER_FILES_MAX} files of the start-up folder {} are followed", entry.path);
-                cut.get_or_insert_with(detail);
-            }
+            let files = search.files(&entry.path, overlay.children(at));
+            queue.extend(files.into_iter().map(from_here));
             continue;
         }
         let named = mentions.get(&at).into_iter().flat_map(|words| words.iter());
@@ -119,8 +114,8 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
             Some("cron" | "crond") => {
                 let tables = ["etc/crontab", "etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "etc/crontabs"];
                 queue.extend(tables.iter().flat_map(|table| overlay.resolve(table)).map(from_here));
-                let files = tables.iter().flat_map(|table| overlay.within(table).iter().take(FOLDER_FILES_MAX));
-                queue.extend(files.copied().filter(|&at| is_file(overlay, at)).map(from_here));
+                let unlisted = |table: &&str| search.files(table, overlay.unlisted(table));
+                queue.extend(tables.iter().flat_map(unlisted).map(from_here));
             }
             // Who logs in is asked by the modules that the file of the service names.
             Some(service @ ("sshd" | "login" | "su" | "sudo")) if entry.path.contains("bin/") => {
@@ -132,7 +127,7 @@ pub(crate) fn reach(config: &ImageConfig, overlay: &Overlay<'_>, mentions: &Hash
     if overlay.is_exhausted() {
         cut.get_or_insert_with(|| "its paths and links are too long to be followed to the end".to_owned());
     }
-    Reach { entries, led_by, cut }
+    Reach { entries, led_by, cut: cut.or(search.cut.into_inner()) }
 }
 
 fn is_separator(c: char) -> bool {
@@ -161,7 +156,7 @@ struct Search<'a> {
     folders: Vec<String>,
     working_dir: &'a str,
     overlay: &'a Overlay<'a>,
-    cut: Option<String>,
+    cut: RefCell<Option<String>>,
 }
 
 impl<'a> Search<'a> {
@@ -181,7 +176,19 @@ impl<'a> Search<'a> {
             folders.push(if folder.starts_with('/') { folder.to_owned() } else { format!("{working_dir}/{folder}") });
         }
         folders.push(working_dir.to_owned());
-        Self { folders, working_dir, overlay, cut }
+        Self { folders, working_dir, overlay, cut: RefCell::new(cut) }
+    }
+
+    /// The files of a start-up folder, links followed, as far as they are.
+    fn files(&self, folder: &str, children: &[At]) -> Vec<At> {
+        let mut files = children.iter().copied().filter(|&at| is_file(self.overlay, at));
+        let taken = files.by_ref().take(FOLDER_FILES_MAX);
+        let found = taken.flat_map(|at| self.overlay.resolve(&self.overlay.entry(at).path)).collect();
+        if files.next().is_some() {
+            let detail = || format!("only {FOLDER_FILES_MAX} files of the start-up folder {folder} are followed");
+            self.cut.borrow_mut().get_or_insert_with(detail);
+        }
+        found
     }
 
     /// A word as a shell would find it: with a slash from the working folder, else through `PATH`. Folders only count
@@ -194,7 +201,13 @@ impl<'a> Search<'a> {
             let from_root =
                 if word.starts_with('/') { word.to_owned() } else { format!("{}/{word}", self.working_dir) };
             let starts = |at: &At| is_program(at) || is_start_up_folder(&self.overlay.entry(*at).path);
-            self.overlay.resolve(&from_root).filter(starts).collect()
+            let found: Vec<At> = self.overlay.resolve(&from_root).filter(starts).collect();
+            let folder = from_root.trim_matches('/');
+            if found.is_empty() && is_start_up_folder(folder) {
+                self.files(folder, self.overlay.unlisted(folder))
+            } else {
+                found
+            }
         } else {
             let in_folder = |folder: &String| {
                 let found: Vec<At> = self.overlay.resolve(&format!("{folder}/{word}")).filter(is_program).collect();
@@ -281,6 +294,21 @@ mod tests {
         ]);
         let paths = reached(r#"{"Cmd":["/bin/sh","-c","cron && exec python m.py"],"WorkingDir":"/app"}"#, &layer, &[]);
         assert_eq!(paths, ["app/m.py", "bin/sh", "etc/cron.d", "etc/cron.d/x", "usr/sbin/cron"]);
+    }
+
+    /// Layers need not hold the folders of their files.
+    #[test]
+    fn a_folder_without_an_entry_is_followed() {
+        let layer = layer(&[
+            ("usr/sbin/cron", File),
+            ("etc/cron.d/x", File),
+            ("start.sh", File),
+            ("docker-entrypoint.d/10.sh", File),
+            ("opt/unused.d/x", File),
+        ]);
+        assert_eq!(reached(r#"{"Cmd":["/usr/sbin/cron","-f"]}"#, &layer, &[]), ["etc/cron.d/x", "usr/sbin/cron"]);
+        let mentions: &[(usize, &[&str])] = &[(2, &["/docker-entrypoint.d/"])];
+        assert_eq!(reached(r#"{"Cmd":["/start.sh"]}"#, &layer, mentions), ["docker-entrypoint.d/10.sh", "start.sh"]);
     }
 
     #[test]
