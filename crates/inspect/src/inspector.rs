@@ -194,7 +194,9 @@ impl<'p> Inspector<'p> {
         pack.router.route(bytes, kind, &mut self.routed);
         if let Some(from) = self.routed.hits.unseen_from {
             let unseen = bytes.len().saturating_sub(from) as u64;
-            answers.problem(ProblemKind::FindingsLimit, "too many literals of detectors", unseen);
+            let literal = self.routed.flood.as_deref().unwrap_or_default();
+            let detail = format!("{literal:?} is there too often, the detectors that look for it stopped");
+            answers.problem(ProblemKind::FindingsLimit, detail, unseen);
         }
         for (detector, hits) in pack.router.asked(kind, &self.routed) {
             let sample = Sample { bytes, kind, hits, place: None };

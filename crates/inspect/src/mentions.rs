@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut() {
-        let text: String = (0..2_000).map(|number| format!("/opt/{number}\n")).collect();
+        let text: String = (0..5_000).map(|number| format!("/opt/{number}\n")).collect();
         let (kept, is_cut) = mentions(text.as_bytes(), FileKind::Text);
         assert_eq!((kept.len(), is_cut), (TEXT_MENTIONS_MAX, false));
         let script = format!("#!/bin/sh\n{text}");

@@ -82,7 +82,6 @@ impl Prefilter {
     }
 
     /// The text of a literal, in lower case.
-    #[cfg(test)]
     pub(crate) fn literal(&self, literal: usize) -> &str {
         std::str::from_utf8(&self.literals[literal]).unwrap_or_default()
     }

@@ -49,6 +49,8 @@ pub(crate) struct Routed {
     pub(crate) detectors: Vec<Vec<Hit>>,
     /// By decoder: where its literals are.
     pub(crate) decoders: Vec<Vec<Hit>>,
+    /// The literal of which there were too many.
+    pub(crate) flood: Option<String>,
     /// Whether one of our rules has a literal here.
     pub(crate) rules: bool,
 }
@@ -105,7 +107,9 @@ impl Router {
         // A changelog with ten thousand links hides no link that matters: who only notes facts has seen enough.
         let matters = |literal: &usize| self.owners[*literal].iter().any(|owner| self.judges(owner));
         let flooded = routed.hits.flooded.iter().filter(|(literal, _)| matters(literal));
-        routed.hits.unseen_from = flooded.map(|(_, from)| *from).min();
+        let first = flooded.min_by_key(|(_, from)| *from).copied();
+        routed.hits.unseen_from = first.map(|(_, from)| from);
+        routed.flood = first.map(|(literal, _)| self.prefilter.literal(literal).to_owned());
         routed.rules = false;
         routed.detectors.resize_with(self.detectors.len(), Vec::new);
         routed.decoders.resize_with(self.decoders.len(), Vec::new);
@@ -152,17 +156,6 @@ impl Router {
             let has_reason = decoder.literals.is_empty() || !hits.is_empty();
             (has_reason && reads(decoder.kinds, kind)).then_some((*decoder, hits.as_slice()))
         })
-    }
-
-    /// A literal and who looks for it.
-    #[cfg(test)]
-    pub(crate) fn literal(&self, literal: usize) -> (&str, Vec<&'static str>) {
-        let owner = |owner: &Owner| match owner {
-            Owner::Detector { index, .. } => self.detectors[*index].about.id,
-            Owner::Decoder { index, .. } => self.decoders[*index].id,
-            Owner::Rules => "a YARA rule",
-        };
-        (self.prefilter.literal(literal), self.owners[literal].iter().map(owner).collect())
     }
 
     /// How many different literals are looked for.

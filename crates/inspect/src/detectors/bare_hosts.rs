@@ -42,7 +42,7 @@ pub(crate) const DETECTOR: Detector = Detector {
 /// Most of a text that is looked at.
 const TEXT_BYTES_MAX: usize = 256 << 10;
 /// Longest ELF file that is looked at: what calls home is small.
-const ELF_BYTES_MAX: usize = 4 << 20;
+const ELF_BYTES_MAX: usize = 2 << 20;
 /// Most values kept of one file.
 const VALUES_MAX: usize = 64;
 /// A file with more is a list of hosts.
@@ -81,8 +81,8 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     let found = match sample.kind {
         FileKind::Elf if sample.bytes.len() <= ELF_BYTES_MAX => collect(sample.bytes, Place::OwnString),
         FileKind::Script => collect(head(sample.bytes), Place::Code),
-        FileKind::Text if is_list(head(sample.bytes)) => collect(head(sample.bytes), Place::List),
         FileKind::Text if looks_like_code(sample.bytes) => collect(head(sample.bytes), Place::Code),
+        FileKind::Text if is_list(head(sample.bytes)) => collect(head(sample.bytes), Place::List),
         _ => return Vec::new(),
     };
     let Some(first) = found.first else { return Vec::new() };
@@ -178,6 +178,13 @@ fn is_token(byte: u8) -> bool {
 fn judged(bytes: &[u8], start: usize, end: usize, place: Place) -> Option<Indicator> {
     let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
     let after = bytes.get(end).copied();
+    // Most of what has dots in code calls something or ends as no domain does.
+    let token = bytes.get(start..end)?;
+    let is_address = token.first().is_some_and(u8::is_ascii_digit);
+    let ends_as_host = token.iter().rev().take_while(|byte| **byte != b'.').all(u8::is_ascii_lowercase);
+    if matches!(after, Some(b'(' | b'_' | b'[' | b'@' | b'$' | b'%' | b'*')) || !(is_address || ends_as_host) {
+        return None;
+    }
     let (port, behind) = port(bytes, end);
     let is_own = match place {
         Place::OwnString => before == Some(0) && behind.is_none_or(|byte| byte == 0),
@@ -187,10 +194,7 @@ fn judged(bytes: &[u8], start: usize, end: usize, place: Place) -> Option<Indica
         }
         Place::Code => true,
     };
-    if !is_own
-        || matches!(after, Some(b'(' | b'_' | b'[' | b'@' | b'$' | b'%' | b'*'))
-        || matches!(before, Some(b'_' | b'@' | b'$' | b'/' | b'\\' | b'%'))
-    {
+    if !is_own || matches!(before, Some(b'_' | b'@' | b'$' | b'/' | b'\\' | b'%')) {
         return None;
     }
     if !is_letter(bytes, Some(start)) {

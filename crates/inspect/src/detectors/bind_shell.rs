@@ -156,7 +156,9 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         let starts = ["system", "exec", "popen", "Popen", "subprocess", "spawn", "shell"];
         let is_command = ["netcat", "socat", "telnet"].iter().any(|tool| one.summary.starts_with(tool));
         let is_started = starts.iter().any(|start| memchr::memmem::find(line, start.as_bytes()).is_some());
-        if !is_code || is_command && sample.kind != FileKind::Script && !is_started {
+        if is_command && is_code && sample.kind != FileKind::Script && !is_started {
+            (one.weight, one.severity) = (Some(Weight::Fact), Some(Severity::Info));
+        } else if !is_code {
             (one.weight, one.severity) = (Some(Weight::Sign), Some(Severity::Medium));
         }
     }

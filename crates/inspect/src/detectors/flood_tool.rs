@@ -245,8 +245,9 @@ fn alone_beside(sample: &Sample<'_>) -> Vec<String> {
             let is_host = host.split('.').all(|label| {
                 !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             });
-            // Files of a compiler end in one letter.
-            let is_file = host.parse::<IpAddr>().is_err() && host.rsplit('.').next().is_none_or(|end| end.len() < 2);
+            // Files end as no domain does.
+            let is_file = host.parse::<IpAddr>().is_err()
+                && !psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known());
             if is_host && !is_file && found.len() < TARGETS_MAX && is_target(&host) && !found.contains(&host) {
                 found.push(host);
             }

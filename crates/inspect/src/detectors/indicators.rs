@@ -147,17 +147,27 @@ pub(super) fn is_markdown(bytes: &[u8]) -> bool {
 pub(super) fn looks_like_code(bytes: &[u8]) -> bool {
     let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     let is_page = [b"<?php".as_slice(), b"<?=", b"<%@"].iter().any(|mark| head.trim_ascii_start().starts_with(mark));
-    if is_page || is_cron_table(head) {
+    if is_page {
         return true;
     }
-    let signs =
-        head.iter().filter(|b| matches!(b, b'{' | b'}' | b'(' | b')' | b'=' | b';' | b'$' | b'&' | b'|')).count();
     // HTML, XML, troff and TeX.
     let is_markup = [b"<".as_slice(), b".\\\"", b"'\\\"", b".TH ", b".Dd ", b"\\input texinfo", b"\\documentclass"]
         .iter()
         .any(|mark| head.trim_ascii_start().starts_with(mark));
-    !is_markup && signs * 50 >= head.len()
+    let enough = head.len().div_ceil(50);
+    let has_signs = || head.iter().filter(|byte| IS_SIGN[usize::from(**byte)]).take(enough).count() >= enough;
+    (!is_markup && has_signs()) || (memchr::memchr2(b'*', b'@', head).is_some() && is_cron_table(head))
 }
+
+/// What code has more of than prose.
+const IS_SIGN: [bool; 256] = {
+    let (mut table, signs, mut at) = ([false; 256], b"{}()=;$&|", 0);
+    while at < signs.len() {
+        table[signs[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Whether a line begins with the five fields of a time, one of them `*` or a part of it, or with `@daily` and the like, and a
 /// command is behind it. Source: crontab(5).

@@ -221,6 +221,14 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
 /// Looks for a note around the first words that could be one's.
 fn note(sample: &Sample<'_>) -> Option<Note> {
     let words = sample.hits.iter().filter(|hit| hit.literal < NOTE_LITERALS);
+    // `encrypted` and `decrypt` alone are in every library that does it.
+    let mut different = [false; NOTE_LITERALS];
+    words.clone().for_each(|hit| different[hit.literal] = true);
+    let named = different.iter().skip(CRYPTO_LITERALS).any(|seen| *seen);
+    let both = different.iter().filter(|seen| **seen).count() >= 2;
+    if !named && (!both || text::is_program(sample)) {
+        return None;
+    }
     let mut best: Option<Note> = None;
     let mut looked_until = 0;
     for hit in words.take(256) {
@@ -253,6 +261,8 @@ fn note(sample: &Sample<'_>) -> Option<Note> {
 
 /// How many of the literals are a note's; they come first.
 const NOTE_LITERALS: usize = 10;
+/// The first of them, which say nothing of ransom.
+const CRYPTO_LITERALS: usize = 2;
 
 fn judged(sample: &Sample<'_>, group: &Group<Role>, note: Option<&Note>) -> Option<Match> {
     let has = |role| group.has(role);

@@ -53,6 +53,9 @@ pub(crate) fn is_document(sample: &Sample<'_>, offset: usize) -> bool {
     if is_hash_comment(&text) && language != Language::C {
         return true;
     }
+    if is_in_pod(sample, offset) {
+        return true;
+    }
     let before = line.get(..offset.saturating_sub(line_start)).unwrap_or_default();
     let is_second_command = before.iter().any(|byte| b";&|`(".contains(byte));
     if is_comment(&text) && !is_second_command && !is_shell_script(sample) {
@@ -177,6 +180,19 @@ fn is_in_docstring(bytes: &[u8], offset: usize) -> bool {
         }
     }
     open.is_some_and(|(_, used)| !used)
+}
+
+/// Whether `offset` is in the manual inside a Perl script, which Perl skips: from `=word` at the begin of a line to `=cut`.
+fn is_in_pod(sample: &Sample<'_>, offset: usize) -> bool {
+    let first = sample.bytes.get(..64).unwrap_or(sample.bytes).split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if !first.starts_with(b"#!") || memmem::find(first, b"perl").is_none() {
+        return false;
+    }
+    let start = offset.saturating_sub(DOCSTRING_BYTES_MAX);
+    let before = sample.bytes.get(start..offset).unwrap_or_default();
+    let marks = memmem::rfind_iter(before, b"\n=").filter_map(|at| before.get(at + 2..));
+    let mut words = marks.filter(|rest| rest.first().is_some_and(u8::is_ascii_lowercase));
+    words.next().is_some_and(|word| !word.starts_with(b"cut"))
 }
 
 /// Whether `offset` is between the marks of code in a page.
@@ -305,6 +321,10 @@ mod tests {
         let python = "import os\n\ndef f():\n    \"\"\"Runs curl http://a.\n    </p>\n    \"\"\"\n    os.system('wget http://x')\n";
         assert!(judge(FileKind::Text, python, "curl"));
         assert!(!judge(FileKind::Text, python, "wget"));
+        let perl = "#!/usr/bin/perl\nsystem('wget http://x');\n\n=head1 USE\n\n curl http://a | sh\n\n=cut\n\nsystem('nc x');\n";
+        assert!(judge(FileKind::Script, perl, "curl"));
+        assert!(!judge(FileKind::Script, perl, "wget"));
+        assert!(!judge(FileKind::Script, perl, "nc x"));
         let page = "<html><p>curl</p>\n<?php system('wget http://x'); ?>\n</html>";
         assert!(judge(FileKind::Text, page, "curl"));
         assert!(!judge(FileKind::Text, page, "wget"));
