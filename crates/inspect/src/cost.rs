@@ -104,7 +104,7 @@ fn measure(pack: &RulePack, files: &[Vec<u8>]) -> (BTreeMap<&'static str, f64>, 
             let lower = bytes.to_ascii_lowercase();
             let here = |text: &&str| memchr::memmem::find(&lower, text.to_ascii_lowercase().as_bytes()).is_some();
             let payers: Vec<_> =
-                rules::own().iter().filter(|rule| rule.prefilter.iter().any(|text| here(text))).collect();
+                rules::own().iter().filter(|rule| rule.prefilter.iter().any(here)).collect();
             for rule in &payers {
                 *costs.entry(rule.about.id).or_default() += cost / payers.len() as f64;
             }
