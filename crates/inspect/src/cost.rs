@@ -103,8 +103,7 @@ fn measure(pack: &RulePack, files: &[Vec<u8>]) -> (BTreeMap<&'static str, f64>, 
             // Whoever's literal brought the file to YARA pays.
             let lower = bytes.to_ascii_lowercase();
             let here = |text: &&str| memchr::memmem::find(&lower, text.to_ascii_lowercase().as_bytes()).is_some();
-            let payers: Vec<_> =
-                rules::own().iter().filter(|rule| rule.prefilter.iter().any(here)).collect();
+            let payers: Vec<_> = rules::own().iter().filter(|rule| rule.prefilter.iter().any(here)).collect();
             for rule in &payers {
                 *costs.entry(rule.about.id).or_default() += cost / payers.len() as f64;
             }
