@@ -4,9 +4,9 @@ picture, and one line more in the history."""
 
 import argparse, html, json, subprocess
 
-WORDS = ("found", "wrong", "low", "missed")
-COLOURS = {"found": "#2f7d5d", "wrong": "#c9a227", "low": "#d9822b", "missed": "#b3382c"}
-MEANING = {"found": "found, at the disposition it must have", "wrong": "only another category", "low": "right category, milder", "missed": "nothing"}
+WORDS = ("found", "too_high", "wrong_category", "too_low", "missed")
+COLOURS = {"found": "#2f7d5d", "too_high": "#7a5195", "wrong_category": "#c9a227", "too_low": "#d9822b", "missed": "#b3382c"}
+MEANING = {"found": "found, at its disposition", "too_high": "worse than it is", "wrong_category": "another category", "too_low": "milder than it is", "missed": "nothing"}
 ROW, LEFT, WIDTH = 22, 190, 520
 
 
@@ -54,16 +54,16 @@ def picture(benign, categories, history):
 
 def table(benign, malicious, history):
     lines = ["# Evaluation", "", "Written by `make eval`; what the words mean is in `SPECIFICATION.md`. The picture: [eval.svg](eval.svg).", "",
-             "| category | images | found | other category only | right category, milder | missed |", "|---|---|---|---|---|---|"]
+             "| category | images | found | worse than it is | another category | milder than it is | missed |", "|---|---|---|---|---|---|---|"]
     for name, counts in malicious["categories"].items():
         of = sum(counts[word] for word in WORDS) or 1
-        lines.append(f"| {name} | {of} | {counts['found']} ({counts['found'] / of:.0%}) | {counts['wrong']} | {counts['low']} | {counts['missed']} |")
+        lines.append(f"| {name} | {of} | {counts['found']} ({counts['found'] / of:.0%}) | {counts['too_high']} | {counts['wrong_category']} | {counts['too_low']} | {counts['missed']} |")
     lines += ["", "| honest images | images | clean | risky | suspicious | malicious | undetermined |", "|---|---|---|---|---|---|---|"]
     for name, counts in (("one purpose", benign["clean_labelled"]), ("dual use", benign["dual_use"])):
         lines.append(f"| {name} | {sum(counts.values())} | " + " | ".join(str(counts.get(word, 0)) for word in ("clean", "risky", "suspicious", "malicious", "undetermined")) + " |")
     if malicious.get("misses"):
         lines += ["", "Not found as they must be:", ""]
-        lines += [f"- `{miss['name']}` ({miss['category']}, {miss['variant']}): {miss['got']}, expected {miss['expected']}" for miss in malicious["misses"]]
+        lines += [f"- {miss['category']}/{miss['standin']}, {miss['variant']}: {miss['disposition']}, expected {miss['expected']}" for miss in malicious["misses"]]
     lines += ["", "| evaluation | commit | malicious found | honest clean | honest malicious |", "|---|---|---|---|---|"]
     for entry in history[-20:]:
         lines.append(f"| {entry['date']} | {entry['commit']} | {entry['found']} of {entry['malicious']} | {entry['clean']} of {entry['honest']} | {entry['false']} |")
@@ -76,6 +76,7 @@ def main():
         parser.add_argument(name, **({"required": True} if name.startswith("-") else {}))
     arguments = parser.parse_args()
     benign, malicious = json.load(open(arguments.benign)), json.load(open(arguments.malicious))
+    malicious["categories"] = {one["category"]: one for one in malicious["categories"]}
     date, commit = subprocess.run(["git", "log", "-1", "--format=%cs %h"], check=True, capture_output=True, text=True).stdout.split()
     try:
         history = [json.loads(line) for line in open(arguments.history)]
