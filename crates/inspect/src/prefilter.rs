@@ -11,9 +11,9 @@
 /// Shortest literal: one gram.
 pub const LITERAL_BYTES_MIN: usize = 4;
 /// Most hits kept in one window.
-pub const HITS_MAX: usize = 65_536;
+pub const HITS_MAX: usize = 262_144;
 /// Most hits kept of one literal, so that a flood of one does not hide the others.
-pub const HITS_PER_LITERAL_MAX: u32 = 8_192;
+pub const HITS_PER_LITERAL_MAX: u32 = 65_536;
 
 /// Hash bits of the table.
 const TABLE_BITS: u32 = 18;
