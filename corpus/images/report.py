@@ -13,7 +13,7 @@ ROW, LEFT, WIDTH = 22, 190, 520
 def picture(benign, categories, history):
     names = list(categories)
     height = 96 + ROW * len(names) + 150
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 110} {height}" font-family="system-ui, sans-serif" font-size="13">',
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 140} {height}" font-family="system-ui, sans-serif" font-size="13">',
            f'<rect width="100%" height="100%" fill="#fff"/><text x="16" y="26" font-size="17" font-weight="600">Malicious images found, by category</text>']
     x = 16
     for word in WORDS:
@@ -47,8 +47,8 @@ def picture(benign, categories, history):
             x += wide
         out.append(f'<text x="{LEFT + WIDTH + 8}" y="{top + 13}" fill="#444">{counts.get("clean", 0)} of {of} clean</text>')
     told = ", ".join(f"{benign['clean_labelled'].get(word, 0) + benign['dual_use'].get(word, 0)} {word}" for word in ("clean", "risky", "suspicious", "malicious", "undetermined"))
-    out.append(f'<text x="{LEFT}" y="{y + 76}" fill="#444">{total} images: {told}. True rate of `malicious` below {benign["bounds"]["malicious"]:.1%} (95 %).</text>')
-    out.append(f'<text x="{LEFT}" y="{y + 94}" fill="#777" font-size="11">Evaluation {len(history)}: {html.escape(history[-1]["date"])}, {html.escape(history[-1]["commit"])}</text></svg>')
+    out.append(f'<text x="16" y="{y + 76}" fill="#444">{total} images: {told}. True rate of `malicious` below {benign["bounds"]["malicious"]:.1%} (95 %).</text>')
+    out.append(f'<text x="16" y="{y + 94}" fill="#777" font-size="11">Evaluation {len(history)}: {html.escape(history[-1]["date"])}, {html.escape(history[-1]["commit"])}</text></svg>')
     return "\n".join(out) + "\n"
 
 
