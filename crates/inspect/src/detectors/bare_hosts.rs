@@ -40,9 +40,9 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 /// Most of a text that is looked at.
-const TEXT_BYTES_MAX: usize = 256 << 10;
+const TEXT_BYTES_MAX: usize = 128 << 10;
 /// Longest ELF file that is looked at: what calls home is small.
-const ELF_BYTES_MAX: usize = 2 << 20;
+const ELF_BYTES_MAX: usize = 1 << 20;
 /// Most values kept of one file.
 const VALUES_MAX: usize = 64;
 /// A file with more is a list of hosts.
