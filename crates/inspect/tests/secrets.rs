@@ -178,7 +178,7 @@ fn a_rule_of_ours_can_be_changed() {
 #[test]
 fn a_flood_of_literals_is_read_once() {
     let pack = user(TEAM);
-    let flood = b"team_key = ".repeat(50_000);
+    let flood = b"team_key = ".repeat(100_000);
     let facts = pack.inspector().content(&flood);
     assert!(ids(&facts.observations).is_empty());
     assert!(facts.problems.iter().any(|problem| problem.detail.contains("the user's rules")), "{:?}", facts.problems);
