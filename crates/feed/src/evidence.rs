@@ -92,7 +92,11 @@ fn does_harm(finding: &Finding) -> bool {
 pub(crate) fn files(finding: &Finding) -> BTreeSet<Digest> {
     let outer = match &finding.location {
         Location::File { sha256, .. } => *sha256,
-        Location::Config { .. } | Location::History { .. } | Location::Layer { .. } | Location::Image => None,
+        Location::Config { .. }
+        | Location::History { .. }
+        | Location::Layer { .. }
+        | Location::Image
+        | Location::Event { .. } => None,
     };
     outer.into_iter().chain(finding.observation.inside.as_ref().map(|inside| inside.sha256)).collect()
 }

@@ -326,6 +326,7 @@ fn order(finding: &Finding) -> impl Ord {
         Location::Config { field } => field.clone(),
         Location::History { line } => format!("history {line:06}"),
         Location::Layer { .. } | Location::Image => String::new(),
+        Location::Event { run, sequence } => format!("run {run} {sequence:09}"),
     };
     let reverse = std::cmp::Reverse;
     (

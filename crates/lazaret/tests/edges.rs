@@ -6,15 +6,18 @@ use serde_json::Value;
 
 /// Who may call whom. A new edge is a decision: it belongs here and in ARCHITECTURE.md.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("behaviour", &["model"]),
     ("feed", &["model", "store"]),
     ("harbour", &[]),
-    ("hunt", &["inspect", "layer", "model", "registry", "store", "verdict"]),
+    ("hunt", &["behaviour", "inspect", "layer", "model", "registry", "sandbox", "store", "verdict"]),
     ("inspect", &["layer", "model"]),
     ("layer", &["model"]),
     // The binary makes what the pipeline is handed: rules, catalog, registry options and ceilings.
-    ("lazaret", &["feed", "hunt", "inspect", "layer", "model", "registry", "store"]),
+    ("lazaret", &["behaviour", "feed", "hunt", "inspect", "layer", "model", "registry", "sandbox", "store"]),
     ("model", &[]),
+    ("probes", &[]),
     ("registry", &["layer", "model"]),
+    ("sandbox", &["layer", "model", "probes"]),
     ("standins", &[]),
     ("store", &["model"]),
     ("verdict", &["model"]),

@@ -132,6 +132,13 @@ pub enum Location {
     },
     /// The image as a whole: judgement over several places.
     Image,
+    /// What happened when it ran.
+    Event {
+        /// [`TraceHead::run`](crate::TraceHead::run).
+        run: String,
+        /// [`Event::sequence`](crate::Event::sequence) of the event that decided.
+        sequence: u64,
+    },
 }
 
 /// An observation with its place: the unit of evidence.

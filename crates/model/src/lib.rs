@@ -12,6 +12,7 @@
 //! | [`known`] | images somebody vouches for |
 //! | [`record`] | what is remembered of a file, a layer and an image: the catalog's contents |
 //! | [`report`] | verdict and scan report: the public JSON |
+//! | [`trace`] | what one run of a sample did: events, and how they were recorded |
 //! | [`text`] | making text that a sample wrote safe to show |
 
 pub mod digest;
@@ -25,6 +26,7 @@ pub mod reference;
 pub mod report;
 pub mod taxonomy;
 pub mod text;
+pub mod trace;
 
 pub use digest::{Digest, Hasher};
 pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation, Origin};
@@ -39,3 +41,4 @@ pub use record::{EntryKind, EntryRecord, FileFacts, FileKind, LayerRecord, Probl
 pub use reference::{ImageReference, Locator, ReferenceError};
 pub use report::{Completeness, Concealment, ImageIdentity, LayerSummary, Reason, SCHEMA, ScanReport, Verdict};
 pub use taxonomy::{Category, Confidence, Disposition, Maturity, Severity, Weight};
+pub use trace::{Canary, CapturedFile, EndReason, Event, Stream, Trace, TraceEnd, TraceHead, What};

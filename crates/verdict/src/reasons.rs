@@ -102,5 +102,6 @@ fn place(finding: &Finding) -> String {
         Location::History { line } => format!("history line {line}"),
         Location::Layer { layer } => format!("layer {layer}"),
         Location::Image => "the image".to_owned(),
+        Location::Event { run, sequence } => format!("event {sequence} of run {run}"),
     }
 }

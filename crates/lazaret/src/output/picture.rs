@@ -70,7 +70,7 @@ fn marks(report: &ScanReport) -> BTreeMap<Option<usize>, Vec<&Finding>> {
     for finding in report.findings.iter().filter(|finding| counts(finding)) {
         let layer = match &finding.location {
             Location::File { layer, .. } | Location::Layer { layer } => index.get(layer).copied(),
-            Location::History { .. } | Location::Config { .. } | Location::Image => None,
+            Location::History { .. } | Location::Config { .. } | Location::Image | Location::Event { .. } => None,
         };
         marks.entry(layer).or_default().push(finding);
     }
@@ -84,7 +84,7 @@ fn path(finding: &Finding) -> &str {
     match &finding.location {
         Location::File { path, .. } => path,
         Location::Config { field } => field,
-        Location::History { .. } | Location::Layer { .. } | Location::Image => "",
+        Location::History { .. } | Location::Layer { .. } | Location::Image | Location::Event { .. } => "",
     }
 }
 

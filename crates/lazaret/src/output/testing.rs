@@ -297,7 +297,7 @@ pub fn poisoned(poison: &str) -> Vec<Row> {
             match &mut finding.location {
                 Location::File { path, .. } => add(path),
                 Location::Config { field } => add(field),
-                Location::History { .. } | Location::Layer { .. } | Location::Image => {}
+                Location::History { .. } | Location::Layer { .. } | Location::Image | Location::Event { .. } => {}
             }
         }
         for reason in &mut report.verdict.reasons {

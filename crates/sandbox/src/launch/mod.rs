@@ -1,0 +1,1 @@
+//! Layers to an overlay, namespaces, cgroup, seccomp; start, limits, end, sweep.

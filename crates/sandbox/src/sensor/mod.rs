@@ -1,0 +1,1 @@
+//! What the sample asks of the kernel.
