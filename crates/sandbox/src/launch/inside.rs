@@ -28,10 +28,12 @@ use nix::{
     },
 };
 
+use crate::internet::device;
+
 use super::{
     Isolation, LaunchError, Owner, Plan,
     below::Root,
-    device, inside_mounts, program, refused, sys,
+    inside_mounts, program, refused, sys,
     users::User,
     wire::{Tag, send},
 };

@@ -27,7 +27,6 @@
 mod below;
 mod capture;
 mod cgroup;
-pub mod device;
 mod doctor;
 mod guard;
 mod inside;
@@ -55,7 +54,7 @@ pub use store::{Layer, Store};
 pub use sweep::{SweepReport, sweep};
 pub use unpack::UnpackLimits;
 
-use device::Address;
+use crate::internet::device::Address;
 
 /// How the sample is kept apart from the host. Both share the host's kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
