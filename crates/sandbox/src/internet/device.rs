@@ -118,11 +118,11 @@ pub fn create(device: BorrowedFd<'_>, address: &Address) -> io::Result<OwnedFd> 
     put(&mut request.value, &i16::to_ne_bytes((libc::IFF_TUN | libc::IFF_NO_PI) as i16));
     call(&tun, libc::TUNSETIFF, &mut request)?;
 
-    for (name, value) in [(libc::SIOCSIFTXQLEN, QUEUE_PACKETS), (libc::SIOCSIFMTU, MTU as i32)] {
-        let mut request = named(b"eth0");
-        put(&mut request.value, &value.to_ne_bytes());
-        call(&control, name, &mut request)?;
-    }
+    let mut request = named(b"eth0");
+    put(&mut request.value, &(MTU as i32).to_ne_bytes());
+    call(&control, libc::SIOCSIFMTU, &mut request)?;
+    // A shorter queue only loses more of a flood, which is counted.
+    let _shorter = lengthen_queue(&control);
     let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(address.v4_prefix.min(32))).unwrap_or(0));
     for (name, value) in [(libc::SIOCSIFADDR, address.v4), (libc::SIOCSIFNETMASK, mask)] {
         let mut request = named(b"eth0");
@@ -151,6 +151,42 @@ pub fn create(device: BorrowedFd<'_>, address: &Address) -> io::Result<OwnedFd> 
     // A kernel without IPv6, or with it turned off, still runs the sample.
     let _without_v6 = configure_v6(&control, address);
     Ok(tun)
+}
+
+/// By netlink, because the ioctl asks for a capability of the host (`dev_ioctl`), this one of the namespace's owner.
+///
+/// Source: rtnetlink(7): `nlmsghdr`, `ifinfomsg`, one `rtattr`.
+fn lengthen_queue(control: &OwnedFd) -> io::Result<()> {
+    let mut request = named(b"eth0");
+    call(control, libc::SIOCGIFINDEX, &mut request)?;
+    let mut message = [0; 40];
+    let halves = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
+    let [a, b, c, d, ..] = request.value;
+    let words = [
+        message.len() as u32,
+        halves(libc::RTM_SETLINK, libc::NLM_F_REQUEST as u16),
+        0,
+        0,
+        0,
+        u32::from_ne_bytes([a, b, c, d]),
+        0,
+        0,
+        halves(8, libc::IFLA_TXQLEN),
+        QUEUE_PACKETS as u32,
+    ];
+    for (at, word) in message.chunks_exact_mut(4).zip(words) {
+        put(at, &word.to_ne_bytes());
+    }
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave it to us, and nobody else has it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the buffer is as long as said; the kernel handles the message before it answers the call.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), message.as_ptr().cast(), message.len(), 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn configure_v6(control: &OwnedFd, address: &Address) -> io::Result<()> {
