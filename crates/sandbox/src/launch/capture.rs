@@ -1,0 +1,335 @@
+//! Takes files from a run: what stands in the upper layer at its end, and with root also what was written or run and then deleted.
+//!
+//! Everything is opened by descriptor below the upper folder, from outside, and no link is followed.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use model::{CapturedFile, Digest, ProblemKind};
+use nix::{
+    fcntl::AtFlags,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::stat::{FchmodatFlags, Mode, fchmodat, fstatat},
+};
+
+use super::{
+    Usage,
+    below::{self, DEPTH_MAX, read_text},
+    sys,
+};
+
+/// What is taken at most.
+#[derive(Debug, Clone)]
+pub struct CaptureBudget {
+    /// Of one file; the first bytes of a longer one are taken.
+    pub file_bytes_max: u64,
+    /// Of all.
+    pub bytes_max: u64,
+    /// Files.
+    pub files_max: usize,
+    /// Entries of the upper layer that are looked at.
+    pub entries_max: usize,
+}
+
+impl Default for CaptureBudget {
+    fn default() -> Self {
+        Self { file_bytes_max: 32 << 20, bytes_max: 256 << 20, files_max: 2_000, entries_max: 200_000 }
+    }
+}
+
+/// Largest program that [`read_program`] takes.
+const PROGRAM_BYTES_MAX: u64 = 64 << 20;
+/// Descriptors of written files that are held, to read those that are deleted.
+const HELD_MAX: usize = 256;
+/// Paths of programs that are remembered.
+const PATHS_MAX: usize = 4_096;
+
+/// The program that a process runs, by host process id, also one that is in memory only: its name as the kernel gives it, its bytes, and
+/// whether those are all. For use while the process is stopped at `execve`.
+///
+/// # Errors
+///
+/// Where the process is gone or we may not look at it.
+pub fn read_program(host_pid: i32) -> io::Result<(String, Vec<u8>, bool)> {
+    let link = format!("/proc/{host_pid}/exe");
+    let name = fs::read_link(&link)?.to_string_lossy().into_owned();
+    let mut file = File::open(&link)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let (bytes, all) = below::read_bounded(&mut file, PROGRAM_BYTES_MAX)?;
+    Ok((name, bytes, all))
+}
+
+/// What has been taken, and what may still be.
+struct Taken<'a> {
+    budget: &'a CaptureBudget,
+    bytes_left: u64,
+    files: Vec<(CapturedFile, Vec<u8>)>,
+    known: HashSet<(String, Digest)>,
+    planted: HashSet<Digest>,
+    problems: Vec<String>,
+    not_taken: u64,
+}
+
+impl Taken<'_> {
+    fn add(&mut self, path: String, file: &mut File, mode: u32, executed: bool, deleted: bool) {
+        if self.files.len() >= self.budget.files_max || self.bytes_left == 0 {
+            self.not_taken += 1;
+            return;
+        }
+        let size = file.metadata().map_or(0, |meta| meta.len());
+        let most = self.budget.file_bytes_max.min(self.bytes_left);
+        let Ok((bytes, all)) = below::read_bounded(file, most) else {
+            self.not_taken += 1;
+            return;
+        };
+        let sha256 = Digest::of(&bytes);
+        if self.planted.contains(&sha256) && !executed || !self.known.insert((path.clone(), sha256)) {
+            return;
+        }
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.len() as u64);
+        let cut = (!all).then_some(ProblemKind::BytesLimit);
+        self.files.push((CapturedFile { path, sha256, size, mode, executed, deleted, cut }, bytes));
+    }
+}
+
+/// Takes everything. `planted` are contents of ours: they are not the sample's unless it ran them.
+pub(super) fn take(
+    upper: &OwnedFd,
+    watch: Option<Watch>,
+    planted: &[&[u8]],
+    budget: &CaptureBudget,
+) -> (Vec<(CapturedFile, Vec<u8>)>, Vec<String>) {
+    let mut taken = Taken {
+        budget,
+        bytes_left: budget.bytes_max,
+        files: Vec::new(),
+        known: HashSet::new(),
+        planted: planted.iter().map(|bytes| Digest::of(bytes)).collect(),
+        problems: Vec::new(),
+        not_taken: 0,
+    };
+    let seen = watch.map(Watch::end).unwrap_or_default();
+    // What was run goes first, so that a flood of other files cannot push it out.
+    for (file, path) in seen.deleted {
+        let mut file = file;
+        let mode = file.metadata().map_or(0, |meta| meta.mode() & 0o7777);
+        let executed = seen.executed.contains(&path);
+        taken.add(path, &mut file, mode, executed, true);
+    }
+    for first in [true, false] {
+        let mut entries = 0;
+        walk(upper, &mut entries, &mut taken, &seen.executed, first);
+        if entries > budget.entries_max {
+            taken.problems.push(format!("of the files written, only {} were looked at", budget.entries_max));
+            break;
+        }
+    }
+    if seen.lost {
+        taken.problems.push("too many files were written at once: some that were deleted were not taken".to_owned());
+    }
+    if taken.not_taken > 0 {
+        taken.problems.push(format!("{} written files were not taken: the ceiling was reached", taken.not_taken));
+    }
+    (taken.files, taken.problems)
+}
+
+/// Goes through the upper folder; `programs` takes only what was run or can be, the second time the rest is taken.
+fn walk(upper: &OwnedFd, entries: &mut usize, taken: &mut Taken<'_>, executed: &HashSet<String>, programs: bool) {
+    let mut folders = VecDeque::from([(String::new(), 0_usize)]);
+    while let Some((folder, depth)) = folders.pop_front() {
+        let path = if folder.is_empty() { "." } else { folder.trim_start_matches('/') };
+        let Ok(name) = sys::text(path) else { continue };
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        let Ok(here) = sys::openat2(upper, &name, flags, 0, sys::BENEATH) else { continue };
+        let Ok(listing) = fs::read_dir(format!("/proc/self/fd/{}", here.as_raw_fd())) else { continue };
+        for entry in listing.flatten() {
+            let entry = entry.file_name();
+            *entries += 1;
+            if *entries > taken.budget.entries_max {
+                return;
+            }
+            let Ok(stat) = fstatat(&here, entry.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
+            let path = format!("{folder}/{}", entry.to_string_lossy());
+            let kind = stat.st_mode & libc::S_IFMT;
+            if kind != libc::S_IFDIR && kind != libc::S_IFREG {
+                continue;
+            }
+            // Whoever is not root may have to allow itself to look; it is its own file, and no link.
+            let wanted = if kind == libc::S_IFDIR { 0o700 } else { 0o400 };
+            if stat.st_mode & wanted != wanted && !nix::unistd::geteuid().is_root() {
+                let mode = Mode::from_bits_truncate(stat.st_mode & 0o777 | wanted);
+                let _ = fchmodat(&here, entry.as_os_str(), mode, FchmodatFlags::NoFollowSymlink);
+            }
+            if kind == libc::S_IFDIR {
+                if depth < DEPTH_MAX {
+                    folders.push_back((path, depth + 1));
+                }
+                continue;
+            }
+            let ran = executed.contains(&path);
+            if (ran || stat.st_mode & 0o111 != 0) != programs || stat.st_size == 0 {
+                continue;
+            }
+            let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            let opened = sys::text(entry.as_bytes())
+                .and_then(|name| sys::openat2(&here, &name, flags, 0, sys::BENEATH))
+                .and_then(below::regular);
+            match opened {
+                Ok(mut file) => taken.add(path, &mut file, stat.st_mode & 0o7777, ran, false),
+                Err(_) => taken.not_taken += 1,
+            }
+        }
+    }
+}
+
+/// Watches which files of the sandbox are written and run, by fanotify on its whole file system; needs root.
+pub(super) struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    /// Files that were written or run, oldest first, by inode.
+    held: VecDeque<(u64, File, String)>,
+    /// Of those that had to go, the ones already deleted.
+    deleted: Vec<(File, String)>,
+    executed: HashSet<String>,
+    lost: bool,
+}
+
+impl Watch {
+    /// `root` is the sandbox's root, an overlay.
+    pub(super) fn begin(root: &OwnedFd) -> io::Result<Self> {
+        let group = sys::fanotify_init()?;
+        sys::fanotify_watch(&group, libc::FAN_CLOSE_WRITE | libc::FAN_OPEN_EXEC, root)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (stopped, into) = (Arc::clone(&stop), Arc::clone(&seen));
+        let thread = thread::Builder::new().name("fanotify".to_owned()).spawn(move || {
+            let mut buffer = vec![0; 16 << 10];
+            loop {
+                let ending = stopped.load(Ordering::Relaxed);
+                let mut fds = [PollFd::new(group.as_fd(), PollFlags::POLLIN)];
+                let _ = poll(&mut fds, PollTimeout::from(20_u8));
+                let bytes = nix::unistd::read(&group, &mut buffer).unwrap_or(0);
+                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
+                for event in sys::fanotify_events(buffer.get(..bytes).unwrap_or_default()) {
+                    seen.take(event);
+                }
+                if ending && bytes == 0 {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread), seen })
+    }
+
+    fn end(mut self) -> Ended {
+        self.join();
+        let mut seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let held = std::mem::take(&mut seen.held);
+        seen.deleted
+            .extend(held.into_iter().filter(|(_, file, _)| is_deleted(file)).map(|(_, file, path)| (file, path)));
+        Ended { deleted: seen.deleted, executed: seen.executed, lost: seen.lost }
+    }
+
+    fn join(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// What a watch had seen in the end.
+#[derive(Default)]
+struct Ended {
+    deleted: Vec<(File, String)>,
+    executed: HashSet<String>,
+    lost: bool,
+}
+
+fn is_deleted(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() == 0 && meta.len() > 0)
+}
+
+impl Seen {
+    fn take(&mut self, event: sys::Touched) {
+        let Some(file) = event.file.map(File::from) else {
+            self.lost = true;
+            return;
+        };
+        let Ok(meta) = file.metadata() else { return };
+        let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
+        let path = path.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
+        if event.mask & libc::FAN_OPEN_EXEC != 0 && self.executed.len() < PATHS_MAX {
+            self.executed.insert(path.clone());
+        }
+        if !meta.is_file() || event.mask & libc::FAN_CLOSE_WRITE == 0 {
+            return;
+        }
+        self.held.retain(|(inode, ..)| *inode != meta.ino());
+        self.held.push_back((meta.ino(), file, path));
+        if self.held.len() > HELD_MAX
+            && let Some((_, file, path)) = self.held.pop_front()
+            && is_deleted(&file)
+        {
+            if self.deleted.len() < HELD_MAX {
+                self.deleted.push((file, path));
+            } else {
+                self.lost = true;
+            }
+        }
+    }
+}
+
+/// What all processes in the process namespace of `first` use: for hosts where no cgroup counts it.
+pub(super) fn usage_of_namespace(first: i32) -> Usage {
+    let Ok(namespace) = fs::read_link(format!("/proc/{first}/ns/pid")) else { return Usage::default() };
+    let mut usage = Usage::default();
+    let mut seen = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let path = entry.path();
+        if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
+            || fs::read_link(path.join("ns/pid")).ok().as_ref() != Some(&namespace)
+        {
+            continue;
+        }
+        let field =
+            |text: &str, at: usize| text.split_ascii_whitespace().nth(at).and_then(|field| field.parse::<u64>().ok());
+        let memory = read_text(path.join("statm")).unwrap_or_default();
+        let private = field(&memory, 1).unwrap_or(0).saturating_sub(field(&memory, 2).unwrap_or(0));
+        usage.memory_bytes += private * sys::page_bytes();
+        let stat = read_text(path.join("stat")).unwrap_or_default();
+        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+        // proc_pid_stat(5): user and system time in hundredths of a second, with those of ended children, then threads.
+        let ticks: u64 = (11..15).filter_map(|at| field(after, at)).sum();
+        usage.cpu_ms += ticks * 10;
+        usage.tasks += field(after, 17).unwrap_or(1);
+        seen.insert(entry.file_name(), ());
+    }
+    usage
+}
