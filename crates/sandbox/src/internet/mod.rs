@@ -1,1 +1,3 @@
 //! The simulated internet.
+
+pub mod device;
