@@ -1,0 +1,1 @@
+//! Which sensors this host gives, and why not more.

@@ -1,0 +1,1 @@
+//! The second guard of the network.

@@ -1,0 +1,1 @@
+//! A recording, written and read back.
