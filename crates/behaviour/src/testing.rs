@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use model::{
-    Canary, CapturedFile, Digest, EndReason, Event, Stream, Trace, TraceEnd, TraceHead, Weight, What,
-};
+use model::{Canary, CapturedFile, Digest, EndReason, Event, Stream, Trace, TraceEnd, TraceHead, Weight, What};
 
 use crate::{Behaviour, Context, Judge, Match, story::Story};
 
