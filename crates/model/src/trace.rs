@@ -625,6 +625,15 @@ pub enum Stream {
     File,
 }
 
+/// One text of an event, not longer than [`EVENT_TEXT_BYTES_MAX`].
+#[must_use]
+pub fn clipped(text: &str) -> String {
+    if text.len() <= EVENT_TEXT_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(EVENT_TEXT_BYTES_MAX)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
