@@ -5,9 +5,13 @@
 use std::{
     ffi::CString,
     fs,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt, process::CommandExt},
+    io::{Read, Write},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, fs::MetadataExt, net::UnixStream, process::CommandExt},
+    },
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
@@ -78,4 +82,58 @@ impl Drop for Cell {
             thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// Runs a command to its end with a seccomp program installed; `serve` gets the listener before the command's first instruction.
+pub fn run_notified<T>(
+    mut command: Command,
+    program: Vec<libc::sock_filter>,
+    serve: impl FnOnce(OwnedFd) -> T,
+) -> (Output, T) {
+    let (mut told, tell) = UnixStream::pair().expect("a pair");
+    let tell_raw = tell.as_raw_fd();
+    let install = move || {
+        #[expect(unsafe_code, reason = "between fork and exec only the kernel may be called")]
+        // SAFETY: calls of the kernel on structs that outlive them.
+        unsafe {
+            let program =
+                libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+            if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            // SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER.
+            let listener = libc::syscall(libc::SYS_seccomp, 1, 8, &raw const program);
+            if listener < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            let message = [libc::getpid(), listener as i32];
+            libc::write(tell_raw, message.as_ptr().cast(), 8);
+            let mut go = 0_u8;
+            libc::read(tell_raw, (&raw mut go).cast(), 1);
+        }
+        Ok(())
+    };
+    #[expect(unsafe_code, reason = "pre_exec is unsafe")]
+    // SAFETY: the closure only makes calls of the kernel.
+    unsafe {
+        command.pre_exec(install);
+    }
+    let running = thread::spawn(move || command.output());
+    let mut message = [0; 8];
+    told.read_exact(&mut message).expect("the child says its numbers");
+    let [process, listener] = [&message[..4], &message[4..]].map(|half| i32::from_ne_bytes(*half.first_chunk().expect("four")));
+    #[expect(unsafe_code, reason = "takes a descriptor of the child")]
+    // SAFETY: descriptors that were made here are owned here.
+    let listener = unsafe {
+        let process = libc::syscall(libc::SYS_pidfd_open, process, 0);
+        assert!(process >= 0, "pidfd");
+        let process = OwnedFd::from_raw_fd(process as i32);
+        let listener = libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), listener, 0);
+        assert!(listener >= 0, "the listener");
+        OwnedFd::from_raw_fd(listener as i32)
+    };
+    let served = serve(listener);
+    told.write_all(b"g").expect("the child goes on");
+    let output = running.join().expect("no panic").expect("runs");
+    (output, served)
 }
