@@ -95,10 +95,6 @@ impl Run {
         &mut self.head
     }
 
-    pub(crate) fn end(&mut self) -> &mut TraceEnd {
-        &mut self.end
-    }
-
     pub(crate) fn fork(&mut self, parent: u32, child: u32) {
         self.parents.insert(child, parent);
         self.push(parent, What::Fork { child, thread: false });

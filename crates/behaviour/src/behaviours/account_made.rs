@@ -36,25 +36,43 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         }
         let installs = || story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
         match &event.what {
-            What::Chmod { path, mode: Some(mode), result: 0.. } if mode & 0o4000 != 0 && mode & 0o111 != 0 && !installs() => {
+            What::Chmod { path, mode: Some(mode), result: 0.. }
+                if mode & 0o4000 != 0 && mode & 0o111 != 0 && !installs() =>
+            {
                 found.push(set_user_id(story, at, path));
             }
-            What::Write { path, head, .. } if path == "/etc/passwd" || path == "/etc/passwd+" || path == "/etc/passwd-" => {
+            What::Write { path, head, .. }
+                if path == "/etc/passwd" || path == "/etc/passwd+" || path == "/etc/passwd-" =>
+            {
                 let text = payload::text(head);
                 let added = text.lines().find(|line| {
                     let fields: Vec<_> = line.split(':').collect();
-                    fields.len() >= 6 && fields[2] == "0" && fields[0] != "root" && fields.last().is_some_and(|shell| !shell.contains("nologin") && !shell.contains("false") && !matches!(fields[0], "sync" | "shutdown" | "halt" | "operator" | "toor"))
+                    fields.len() >= 6
+                        && fields[2] == "0"
+                        && fields[0] != "root"
+                        && fields.last().is_some_and(|shell| {
+                            !shell.contains("nologin")
+                                && !shell.contains("false")
+                                && !matches!(fields[0], "sync" | "shutdown" | "halt" | "operator" | "toor")
+                        })
                 });
                 if let Some(line) = added
                     && !installs()
                 {
-                    found.push(Match::new(at, format!("adds an account with the id of root: {}", model::text::shortened(line, 80))));
+                    found.push(Match::new(
+                        at,
+                        format!("adds an account with the id of root: {}", model::text::shortened(line, 80)),
+                    ));
                 }
             }
             What::Write { path, head, .. } if path.starts_with("/etc/sudoers") && !installs() => {
                 let text = payload::text(head);
                 if text.contains("NOPASSWD") && text.contains("ALL") {
-                    found.push(Match::new(at, format!("lets somebody become root without a password in {path}")).sign().draft());
+                    found.push(
+                        Match::new(at, format!("lets somebody become root without a password in {path}"))
+                            .sign()
+                            .draft(),
+                    );
                 }
             }
             What::Exec { .. } => {
@@ -70,8 +88,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 fn set_user_id(story: &Story<'_>, at: usize, path: &str) -> Match {
     let name = base(path);
     let told = Match::new(at, format!("gives the rights of its owner to {path}"));
-    let shell = SHELLS.contains(&name) || ["python", "python3", "perl", "php", "find", "vim", "nano", "env", "node", "ruby", "awk", "busybox"].contains(&name);
-    let scratch = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/"].iter().any(|folder| path.starts_with(folder)) || path.split('/').any(|part| part.starts_with('.') && part.len() > 1);
+    let shell = SHELLS.contains(&name)
+        || ["python", "python3", "perl", "php", "find", "vim", "nano", "env", "node", "ruby", "awk", "busybox"]
+            .contains(&name);
+    let scratch = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/"].iter().any(|folder| path.starts_with(folder))
+        || path.split('/').any(|part| part.starts_with('.') && part.len() > 1);
     let made = story.was_made(path, at) || story.file(path).is_some_and(|file| file.before.is_some());
     if shell || scratch {
         return told;
@@ -86,9 +107,13 @@ fn set_user_id(story: &Story<'_>, at: usize, path: &str) -> Match {
 fn ordered(program: &Program<'_>) -> Option<Match> {
     let line = || model::text::shortened(&program.line(), 100).into_owned();
     let words: Vec<&str> = program.arguments.iter().map(String::as_str).collect();
-    let zero = words.windows(2).any(|pair| matches!(pair[0], "-u" | "--uid" | "-ou") && pair[1] == "0") || words.contains(&"--uid=0") || words.contains(&"-u0");
+    let zero = words.windows(2).any(|pair| matches!(pair[0], "-u" | "--uid" | "-ou") && pair[1] == "0")
+        || words.contains(&"--uid=0")
+        || words.contains(&"-u0");
     match program.tool() {
-        "useradd" | "adduser" | "usermod" if zero && words.last().is_some_and(|name| *name != "root") => Some(Match::new(program.at, format!("makes an account with the id of root: {}", line()))),
+        "useradd" | "adduser" | "usermod" if zero && words.last().is_some_and(|name| *name != "root") => {
+            Some(Match::new(program.at, format!("makes an account with the id of root: {}", line())))
+        }
         "chpasswd" | "passwd" => Some(Match::new(program.at, "sets a password").fact()),
         _ => None,
     }

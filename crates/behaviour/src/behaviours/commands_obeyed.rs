@@ -25,13 +25,21 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
-const LOOKS_ROUND: &[&str] = &["id", "whoami", "uname", "hostname", "ifconfig", "ip", "ps", "w", "who", "last", "netstat", "ss", "lscpu", "df", "mount", "env", "printenv", "pwd", "ls", "cat", "arp", "uptime", "free", "nproc", "groups"];
+const LOOKS_ROUND: &[&str] = &[
+    "id", "whoami", "uname", "hostname", "ifconfig", "ip", "ps", "w", "who", "last", "netstat", "ss", "lscpu", "df",
+    "mount", "env", "printenv", "pwd", "ls", "cat", "arp", "uptime", "free", "nproc", "groups",
+];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
     for (index, life) in story.lives().iter().enumerate() {
         let flow = life.flows.iter().filter_map(|flow| story.flow(*flow)).find(|flow| {
-            !flow.inbound && flow.protocol == "tcp" && flow.requests.is_empty() && flow.bytes_in > 0 && flow.bytes_out > 0 && matches!(flow.service, "sink" | "unknown" | "c2" | "generic")
+            !flow.inbound
+                && flow.protocol == "tcp"
+                && flow.requests.is_empty()
+                && flow.bytes_in > 0
+                && flow.bytes_out > 0
+                && matches!(flow.service, "sink" | "unknown" | "c2" | "generic")
         });
         let Some(flow) = flow else { continue };
         // A shell that connected by itself is `reverse-shell-opened`'s.
@@ -55,7 +63,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let Some(at) = first.filter(|_| commands.len() >= 2) else { continue };
         let who = story.last_program(index).map_or("a program", |program| program.tool());
         let names: Vec<_> = commands.into_iter().take(6).collect();
-        let told = Match::new(at, format!("{who} runs {} for {}", names.join(", "), flow.remote)).with([indicators::host(flow)]);
+        let told = Match::new(at, format!("{who} runs {} for {}", names.join(", "), flow.remote))
+            .with([indicators::host(flow)]);
         found.push(if flow.name.is_none() && flow.is_public() { told } else { told.draft() });
     }
     found
@@ -64,7 +73,9 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 /// The command a shell is given, or that is run itself.
 fn looks_round(program: &Program<'_>) -> Option<String> {
     let first = match program.inline() {
-        Some(line) if program.is_shell() => line.split(|character: char| character.is_whitespace() || ";|&".contains(character)).next()?,
+        Some(line) if program.is_shell() => {
+            line.split(|character: char| character.is_whitespace() || ";|&".contains(character)).next()?
+        }
         _ => program.tool(),
     };
     LOOKS_ROUND.contains(&crate::programs::base(first)).then(|| crate::programs::base(first).to_owned())

@@ -29,7 +29,8 @@ fn judge(stories: &[Story<'_>]) -> Vec<(usize, Match)> {
     let same = |one: &Story<'_>, other: &Story<'_>| one.trace.head.command == other.trace.head.command;
     let mut found = Vec::new();
     for (run, shifted) in stories.iter().enumerate().filter(|(_, story)| story.trace.head.clock_shift_seconds != 0) {
-        let plain: Vec<_> = stories.iter().filter(|story| story.trace.head.clock_shift_seconds == 0 && same(story, shifted)).collect();
+        let plain: Vec<_> =
+            stories.iter().filter(|story| story.trace.head.clock_shift_seconds == 0 && same(story, shifted)).collect();
         if plain.is_empty() {
             continue;
         }
@@ -41,7 +42,10 @@ fn judge(stories: &[Story<'_>]) -> Vec<(usize, Match)> {
         let days = shifted.trace.head.clock_shift_seconds / 86_400;
         let shown: Vec<_> = new.iter().take(4).map(|(_, what, _)| what.as_str()).collect();
         let hosts = new.iter().filter_map(|(_, _, host)| host.clone()).take(16);
-        found.push((run, Match::new(*at, format!("{days} days later: {}", shown.join(", "))).with(hosts.collect::<Vec<_>>())));
+        found.push((
+            run,
+            Match::new(*at, format!("{days} days later: {}", shown.join(", "))).with(hosts.collect::<Vec<_>>()),
+        ));
     }
     found
 }
@@ -54,8 +58,12 @@ fn done(story: &Story<'_>) -> Vec<(usize, String, Option<model::Indicator>)> {
     for (at, event) in story.events() {
         match &event.what {
             What::Exec { path, .. } => all.push((at, format!("runs {path}"), None)),
-            What::Dns { name, .. } => all.push((at, format!("asks for {name}"), Some(indicators::of(IndicatorKind::Domain, name)))),
-            What::FlowStart { remote, name: None, inbound: false, .. } => all.push((at, format!("connects to {remote}"), Some(indicators::of(IndicatorKind::Address, remote)))),
+            What::Dns { name, .. } => {
+                all.push((at, format!("asks for {name}"), Some(indicators::of(IndicatorKind::Domain, name))))
+            }
+            What::FlowStart { remote, name: None, inbound: false, .. } => {
+                all.push((at, format!("connects to {remote}"), Some(indicators::of(IndicatorKind::Address, remote))))
+            }
             _ => {}
         }
         if all.len() >= DOINGS_MAX {

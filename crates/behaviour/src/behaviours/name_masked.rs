@@ -28,14 +28,85 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 const THREADS: &[&str] = &[
-    "kworker", "ksoftirqd", "kthreadd", "kswapd", "migration", "rcu_sched", "rcu_preempt", "rcu_gp", "watchdog", "kdevtmpfs", "kauditd", "khugepaged", "kcompactd", "kintegrityd", "kblockd", "jbd2",
-    "ext4-rsv-conver", "scsi_eh", "cpuhp", "netns", "kpsmoused", "bioset", "md", "edac-poller", "devfreq_wq", "oom_reaper", "writeback", "crypto", "ata_sff", "irq", "idle_inject", "mm_percpu_wq", "xfsaild",
-    "loop", "kthrotld", "kstrp", "zswap", "charger_manager", "khungtaskd", "kinsmod", "kdmflush", "nfsd", "events", "slub_flushwq", "flush", "bdi", "sync_supers",
+    "kworker",
+    "ksoftirqd",
+    "kthreadd",
+    "kswapd",
+    "migration",
+    "rcu_sched",
+    "rcu_preempt",
+    "rcu_gp",
+    "watchdog",
+    "kdevtmpfs",
+    "kauditd",
+    "khugepaged",
+    "kcompactd",
+    "kintegrityd",
+    "kblockd",
+    "jbd2",
+    "ext4-rsv-conver",
+    "scsi_eh",
+    "cpuhp",
+    "netns",
+    "kpsmoused",
+    "bioset",
+    "md",
+    "edac-poller",
+    "devfreq_wq",
+    "oom_reaper",
+    "writeback",
+    "crypto",
+    "ata_sff",
+    "irq",
+    "idle_inject",
+    "mm_percpu_wq",
+    "xfsaild",
+    "loop",
+    "kthrotld",
+    "kstrp",
+    "zswap",
+    "charger_manager",
+    "khungtaskd",
+    "kinsmod",
+    "kdmflush",
+    "nfsd",
+    "events",
+    "slub_flushwq",
+    "flush",
+    "bdi",
+    "sync_supers",
 ];
 /// Services whose names a stranger's program has no reason to bear.
 const SERVICES: &[&str] = &[
-    "systemd", "systemd-journald", "systemd-logind", "systemd-udevd", "sshd", "crond", "cron", "rsyslogd", "dbus-daemon", "init", "nginx", "apache2", "httpd", "dockerd", "containerd", "kubelet", "agetty",
-    "auditd", "chronyd", "udevd", "polkitd", "udisksd", "irqbalance", "atd", "named", "mysqld", "postgres", "php-fpm", "redis-server",
+    "systemd",
+    "systemd-journald",
+    "systemd-logind",
+    "systemd-udevd",
+    "sshd",
+    "crond",
+    "cron",
+    "rsyslogd",
+    "dbus-daemon",
+    "init",
+    "nginx",
+    "apache2",
+    "httpd",
+    "dockerd",
+    "containerd",
+    "kubelet",
+    "agetty",
+    "auditd",
+    "chronyd",
+    "udevd",
+    "polkitd",
+    "udisksd",
+    "irqbalance",
+    "atd",
+    "named",
+    "mysqld",
+    "postgres",
+    "php-fpm",
+    "redis-server",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -67,8 +138,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 /// `[kworker/0:1]`, as only the kernel's own are shown.
 fn thread(first: &str) -> Option<&str> {
     let name = first.strip_prefix('[')?.strip_suffix(']')?;
-    let stem = name.split(['/', ':', '-']).next().unwrap_or(name).trim_end_matches(|letter: char| letter.is_ascii_digit());
-    (name.len() > 2 && (THREADS.contains(&stem) || THREADS.contains(&name) || name.contains('/') || name.starts_with('k'))).then_some(first)
+    let stem =
+        name.split(['/', ':', '-']).next().unwrap_or(name).trim_end_matches(|letter: char| letter.is_ascii_digit());
+    (name.len() > 2
+        && (THREADS.contains(&stem) || THREADS.contains(&name) || name.contains('/') || name.starts_with('k')))
+    .then_some(first)
 }
 
 /// A written program with the name of a thread or a service.
@@ -77,7 +151,13 @@ fn stolen(program: &Program<'_>, first: &str) -> Option<(String, bool)> {
         return None;
     }
     let (own, called) = (base(program.path), base(first));
-    let stem = |name: &str| name.split(['/', ':', '_', '-', '.']).next().unwrap_or("").trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
+    let stem = |name: &str| {
+        name.split(['/', ':', '_', '-', '.'])
+            .next()
+            .unwrap_or("")
+            .trim_end_matches(|letter: char| letter.is_ascii_digit())
+            .to_owned()
+    };
     if program.path.starts_with("/usr/") || program.path.starts_with("/bin/") || program.path.starts_with("/sbin/") {
         return None;
     }
@@ -114,7 +194,16 @@ mod tests {
     #[test]
     fn a_covered_process() {
         let mut run = Run::new();
-        run.push(1, What::Mount { call: "mount".into(), source: "/tmp/e".into(), target: "/proc/7".into(), filesystem: String::new(), result: 0 });
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "/tmp/e".into(),
+                target: "/proc/7".into(),
+                filesystem: String::new(),
+                result: 0,
+            },
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "covers /proc/7");
     }
 
@@ -132,7 +221,16 @@ mod tests {
     fn an_upgraded_service_is_none() {
         let mut run = Run::new();
         run.spawn_written(1, "/usr/sbin/nginx", &["nginx", "-g", "daemon off;"]);
-        run.push(1, What::Mount { call: "mount".into(), source: "proc".into(), target: "/proc".into(), filesystem: "proc".into(), result: 0 });
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "proc".into(),
+                target: "/proc".into(),
+                filesystem: "proc".into(),
+                result: 0,
+            },
+        );
         miss(&BEHAVIOUR, run);
     }
 }

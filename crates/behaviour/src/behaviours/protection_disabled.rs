@@ -25,8 +25,44 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 const AGENTS: &[&str] = &[
-    "aliyun", "aegis", "alisecguard", "cloudmonitor", "qcloud", "yunjing", "ydservice", "bcm-agent", "hostguard", "falcon-sensor", "crowdstrike", "osqueryd", "ossec", "wazuh", "auditd", "clamd", "clamav", "falco", "sysdig",
-    "tetragon", "apparmor", "selinux", "tripwire", "rkhunter", "chkrootkit", "fail2ban", "tracee", "defender", "mdatp", "carbonblack", "cbagentd", "sentinelone", "ds_agent", "twistlock", "qualys", "aquasec", "lacework", "datadog-agent",
+    "aliyun",
+    "aegis",
+    "alisecguard",
+    "cloudmonitor",
+    "qcloud",
+    "yunjing",
+    "ydservice",
+    "bcm-agent",
+    "hostguard",
+    "falcon-sensor",
+    "crowdstrike",
+    "osqueryd",
+    "ossec",
+    "wazuh",
+    "auditd",
+    "clamd",
+    "clamav",
+    "falco",
+    "sysdig",
+    "tetragon",
+    "apparmor",
+    "selinux",
+    "tripwire",
+    "rkhunter",
+    "chkrootkit",
+    "fail2ban",
+    "tracee",
+    "defender",
+    "mdatp",
+    "carbonblack",
+    "cbagentd",
+    "sentinelone",
+    "ds_agent",
+    "twistlock",
+    "qualys",
+    "aquasec",
+    "lacework",
+    "datadog-agent",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -35,13 +71,25 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     for (at, event) in story.events() {
         let seen = match &event.what {
             What::Exec { .. } => story.program(at).and_then(|program| switched(&program)),
-            What::Open { path, write: true, .. } if path.ends_with("/selinux/enforce") || path == "/sys/fs/selinux/enforce" => Some(("SELinux", format!("writes {path}"))),
-            What::Write { path, head, .. } if path == "/etc/selinux/config" && crate::payload::text(head).contains("SELINUX=disabled") => Some(("SELinux", "disables SELinux".to_owned())),
-            What::Unlink { path, result: 0.. } | What::Open { path, write: true, truncate: true, result: 0.., .. } => AGENTS
-                .iter()
-                .find(|agent| path.contains(&format!("/{agent}/")) || path.contains(&format!("/{agent}.service")))
-                .filter(|_| path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/etc/systemd"))
-                .map(|agent| ("an agent", format!("removes {agent}"))),
+            What::Open { path, write: true, .. }
+                if path.ends_with("/selinux/enforce") || path == "/sys/fs/selinux/enforce" =>
+            {
+                Some(("SELinux", format!("writes {path}")))
+            }
+            What::Write { path, head, .. }
+                if path == "/etc/selinux/config" && crate::payload::text(head).contains("SELINUX=disabled") =>
+            {
+                Some(("SELinux", "disables SELinux".to_owned()))
+            }
+            What::Unlink { path, result: 0.. } | What::Open { path, write: true, truncate: true, result: 0.., .. } => {
+                AGENTS
+                    .iter()
+                    .find(|agent| path.contains(&format!("/{agent}/")) || path.contains(&format!("/{agent}.service")))
+                    .filter(|_| {
+                        path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/etc/systemd")
+                    })
+                    .map(|agent| ("an agent", format!("removes {agent}")))
+            }
             _ => None,
         };
         let Some((kind, what)) = seen else { continue };
@@ -68,8 +116,14 @@ fn switched(program: &Program<'_>) -> Option<(&'static str, String)> {
     let short = || model::text::shortened(&line, 80).into_owned();
     match program.tool() {
         "setenforce" if program.has(&["0", "Permissive", "permissive"]) => Some(("SELinux", short())),
-        "ufw" if program.has(&["disable", "--force", "reset"]) && !program.has(&["enable"]) => Some(("a firewall", short())),
-        "iptables" | "ip6tables" | "nft" | "iptables-legacy" | "iptables-nft" if program.has(&["-F", "--flush", "flush"]) => Some(("a rule", short())),
+        "ufw" if program.has(&["disable", "--force", "reset"]) && !program.has(&["enable"]) => {
+            Some(("a firewall", short()))
+        }
+        "iptables" | "ip6tables" | "nft" | "iptables-legacy" | "iptables-nft"
+            if program.has(&["-F", "--flush", "flush"]) =>
+        {
+            Some(("a rule", short()))
+        }
         "systemctl" | "service" | "rc-service" | "chkconfig" | "update-rc.d" | "initctl" => {
             let stops = program.has(&["stop", "disable", "mask", "off", "remove", "kill"]);
             let firewall = ["firewalld", "iptables", "ufw", "nftables", "csf"].iter().any(|name| line.contains(name));
@@ -77,11 +131,23 @@ fn switched(program: &Program<'_>) -> Option<(&'static str, String)> {
             (stops && (firewall || agent)).then(|| (if agent { "an agent" } else { "a firewall" }, short()))
         }
         "pkill" | "killall" | "apt-get" | "yum" | "rpm" | "dpkg" => {
-            let removes = program.is(&["pkill", "killall"]) || program.has(&["remove", "purge", "-e", "erase", "--purge"]);
+            let removes =
+                program.is(&["pkill", "killall"]) || program.has(&["remove", "purge", "-e", "erase", "--purge"]);
             (removes && AGENTS.iter().any(|agent| line.contains(agent))).then(|| ("an agent", short()))
         }
-        "sh" | "bash" if line.contains("/aegis/uninstall") || line.contains("uninstall.sh") && AGENTS.iter().any(|agent| line.contains(agent)) => Some(("an agent", short())),
-        "sysctl" if line.contains("kernel.randomize_va_space=0") || line.contains("kernel.yama.ptrace_scope=0") || line.contains("kernel.unprivileged_bpf_disabled=0") => Some(("the kernel", short())),
+        "sh" | "bash"
+            if line.contains("/aegis/uninstall")
+                || line.contains("uninstall.sh") && AGENTS.iter().any(|agent| line.contains(agent)) =>
+        {
+            Some(("an agent", short()))
+        }
+        "sysctl"
+            if line.contains("kernel.randomize_va_space=0")
+                || line.contains("kernel.yama.ptrace_scope=0")
+                || line.contains("kernel.unprivileged_bpf_disabled=0") =>
+        {
+            Some(("the kernel", short()))
+        }
         "aa-teardown" | "aa-disable" | "aa-complain" => Some(("AppArmor", short())),
         "auditctl" if program.has(&["-D", "-e", "0"]) => Some(("auditing", short())),
         "swapoff" => None,

@@ -25,8 +25,45 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 const TOOLS: &[&str] = &[
-    "ping", "ping6", "fping", "traceroute", "mtr", "mtr-packet", "tcpdump", "dumpcap", "tshark", "dhclient", "dhcpcd", "udhcpc", "dnsmasq", "keepalived", "arping", "ndisc6", "radvd", "bird", "frr", "zebra", "ospfd", "suricata", "snort", "zeek",
-    "softflowd", "conntrackd", "iptables", "ip6tables", "xtables-nft-multi", "xtables-legacy-multi", "arpwatch", "speaker", "smokeping", "blackbox_exporter", "telegraf", "prometheus", "charon", "strongswan", "openvpn",
+    "ping",
+    "ping6",
+    "fping",
+    "traceroute",
+    "mtr",
+    "mtr-packet",
+    "tcpdump",
+    "dumpcap",
+    "tshark",
+    "dhclient",
+    "dhcpcd",
+    "udhcpc",
+    "dnsmasq",
+    "keepalived",
+    "arping",
+    "ndisc6",
+    "radvd",
+    "bird",
+    "frr",
+    "zebra",
+    "ospfd",
+    "suricata",
+    "snort",
+    "zeek",
+    "softflowd",
+    "conntrackd",
+    "iptables",
+    "ip6tables",
+    "xtables-nft-multi",
+    "xtables-legacy-multi",
+    "arpwatch",
+    "speaker",
+    "smokeping",
+    "blackbox_exporter",
+    "telegraf",
+    "prometheus",
+    "charon",
+    "strongswan",
+    "openvpn",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -49,7 +86,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         }
     }
     let Some((at, counts, who)) = first else { return Vec::new() };
-    let told = Match::new(at, format!("{who} makes a raw socket{}", if counts { " and writes the headers itself" } else { "" }));
+    let told = Match::new(
+        at,
+        format!("{who} makes a raw socket{}", if counts { " and writes the headers itself" } else { "" }),
+    );
     vec![if counts { told } else { told.fact() }]
 }
 
