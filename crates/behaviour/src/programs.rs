@@ -11,7 +11,6 @@ pub(crate) struct Program<'a> {
     pub(crate) at: usize,
     pub(crate) path: &'a str,
     pub(crate) arguments: &'a [String],
-    pub(crate) environment: &'a [String],
     pub(crate) written: bool,
     pub(crate) nameless: bool,
     pub(crate) input: Option<Stream>,
@@ -228,21 +227,13 @@ const INSTALL_VERBS: &[&str] = &[
 impl<'a> Program<'a> {
     /// Of an `exec` event; none of another.
     pub(crate) fn of(at: usize, event: &'a Event) -> Option<Self> {
-        let What::Exec {
-            path,
-            arguments,
-            environment,
-            written,
-            nameless,
-            standard_input: input,
-            standard_output: output,
-            ..
-        } = &event.what
+        let What::Exec { path, arguments, written, nameless, standard_input: input, standard_output: output, .. } =
+            &event.what
         else {
             return None;
         };
         let (written, nameless, input, output) = (*written, *nameless, *input, *output);
-        Some(Self { at, path, arguments, environment, written, nameless, input, output })
+        Some(Self { at, path, arguments, written, nameless, input, output })
     }
 
     /// The name of the tool.

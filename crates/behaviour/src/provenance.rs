@@ -149,7 +149,7 @@ impl<'a> Story<'a> {
 
     /// The request or conversation that a life's files may come from: of a downloader any, of another program one that answered
     /// with a program or a script.
-    pub(crate) fn fetched_by(&self, life: &Life<'a>, before: usize) -> Option<usize> {
+    pub(crate) fn fetched_by(&self, life: &Life, before: usize) -> Option<usize> {
         let downloads = life.execs.iter().any(|&at| {
             self.event(at).and_then(|event| Program::of(at, event)).is_some_and(|program| program.is_downloader())
         });

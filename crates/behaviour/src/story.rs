@@ -19,7 +19,7 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Story<'a> {
     pub(crate) trace: &'a Trace,
     pub(crate) context: &'a Context,
-    lives: Vec<Life<'a>>,
+    lives: Vec<Life>,
     life_at: Vec<u32>,
     /// Position of the `exec` whose program did what is at a position.
     image_at: Vec<u32>,
@@ -35,7 +35,7 @@ pub(crate) struct Story<'a> {
 
 /// One process from its birth to its end.
 #[derive(Default)]
-pub(crate) struct Life<'a> {
+pub(crate) struct Life {
     pub(crate) pid: u32,
     pub(crate) parent: Option<usize>,
     pub(crate) children: Vec<usize>,
@@ -59,7 +59,6 @@ pub(crate) struct Life<'a> {
     pub(crate) requests: Vec<usize>,
     /// Whether it, or what started it, installs packages.
     pub(crate) installs: bool,
-    marker: std::marker::PhantomData<&'a ()>,
 }
 
 /// A conversation.
@@ -147,11 +146,11 @@ impl<'a> Story<'a> {
         self.life_at.get(at).filter(|life| **life != NONE).map(|life| *life as usize)
     }
 
-    pub(crate) fn life(&self, life: usize) -> Option<&Life<'a>> {
+    pub(crate) fn life(&self, life: usize) -> Option<&Life> {
         self.lives.get(life)
     }
 
-    pub(crate) fn lives(&self) -> &[Life<'a>] {
+    pub(crate) fn lives(&self) -> &[Life] {
         &self.lives
     }
 
@@ -207,10 +206,6 @@ impl<'a> Story<'a> {
         self.files.get(path)
     }
 
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&'a str, &FileStory<'a>)> {
-        self.files.iter().map(|(path, file)| (*path, file))
-    }
-
     /// The file taken from `path`.
     pub(crate) fn captured(&self, path: &str) -> Option<&'a CapturedFile> {
         self.captured.get(path).copied()
@@ -242,11 +237,6 @@ impl<'a> Story<'a> {
             .find(|path| path.strip_suffix(tail).is_some_and(|folder| folder.is_empty() || folder.ends_with('/')))
     }
 
-    /// The life at `at`, or one above it, for which `holds`.
-    pub(crate) fn above(&self, life: usize, mut holds: impl FnMut(&Life<'a>) -> bool) -> Option<usize> {
-        self.line_of(life).find(|life| self.lives.get(*life).is_some_and(&mut holds))
-    }
-
     fn live(&mut self) {
         let mut current: HashMap<u32, usize> = HashMap::new();
         for (at, event) in self.trace.events.iter().enumerate() {
@@ -254,7 +244,7 @@ impl<'a> Story<'a> {
                 continue;
             }
             let known = current.get(&event.process).copied();
-            let born = |lives: &mut Vec<Life<'a>>, pid: u32, parent: Option<usize>| {
+            let born = |lives: &mut Vec<Life>, pid: u32, parent: Option<usize>| {
                 let inherited = parent
                     .and_then(|parent: usize| lives.get(parent))
                     .and_then(|life| life.execs.last().copied().or(life.inherited));

@@ -95,10 +95,6 @@ impl Run {
         &mut self.head
     }
 
-    pub(crate) fn end(&mut self) -> &mut TraceEnd {
-        &mut self.end
-    }
-
     pub(crate) fn fork(&mut self, parent: u32, child: u32) {
         self.parents.insert(child, parent);
         self.push(parent, What::Fork { child, thread: false });
@@ -358,7 +354,7 @@ pub(crate) fn found(behaviour: &Behaviour, run: Run) -> Vec<Match> {
     found_in(behaviour, vec![run])
 }
 
-fn found_in(behaviour: &Behaviour, runs: Vec<Run>) -> Vec<Match> {
+pub(crate) fn found_in(behaviour: &Behaviour, runs: Vec<Run>) -> Vec<Match> {
     let traces: Vec<Trace> = runs.into_iter().map(Run::done).collect();
     let context = Context::default();
     let stories: Vec<Story<'_>> = traces.iter().map(|trace| Story::new(trace, &context)).collect();

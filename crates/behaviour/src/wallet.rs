@@ -71,7 +71,8 @@ fn is_ethereum(word: &str) -> bool {
         return false;
     };
     let hash = Keccak256::digest(digits.to_ascii_lowercase().as_bytes());
-    let nibble = |at: usize| hash.get(at / 2).map_or(0, |byte| if at % 2 == 0 { byte >> 4 } else { byte & 15 });
+    let nibble =
+        |at: usize| hash.get(at / 2).map_or(0, |byte| if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 });
     let mixed =
         digits.bytes().any(|byte| byte.is_ascii_lowercase()) && digits.bytes().any(|byte| byte.is_ascii_uppercase());
     mixed

@@ -39,14 +39,21 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             What::Trace { call, request: 0, .. } if call == "ptrace" => note("traces itself", at),
             What::Open { path, .. } => match path.as_str() {
                 "/.dockerenv" | "/run/.containerenv" => note("looks for the marks of a container", at),
-                "/proc/self/status" if story.program(at).is_some_and(|program| program.is(&["grep", "awk", "cat", "sed"]) && program.line().contains("TracerPid") || program.written) => {
+                "/proc/self/status"
+                    if story.program(at).is_some_and(|program| {
+                        program.is(&["grep", "awk", "cat", "sed"]) && program.line().contains("TracerPid")
+                            || program.written
+                    }) =>
+                {
                     note("looks for a debugger", at);
                 }
-                "/proc/scsi/scsi" | "/proc/ide/hd0/model" | "/sys/hypervisor/type" => note("looks for a virtual machine", at),
-                _ if path.starts_with("/sys/class/dmi/id/") || path.starts_with("/sys/devices/virtual/dmi/id/") => {
-                    if !story.program(at).is_some_and(|program| program.is(&["java", "systemd-detect-virt", "dmidecode", "lshw", "node_exporter"])) {
-                        note("looks for a virtual machine", at);
-                    }
+                "/proc/scsi/scsi" | "/proc/ide/hd0/model" | "/sys/hypervisor/type" => {
+                    note("looks for a virtual machine", at)
+                }
+                _ if path.contains("/dmi/id/")
+                    && !story.program(at).is_some_and(|program| program.is(&["java", "lshw", "node_exporter"])) =>
+                {
+                    note("looks for a virtual machine", at);
                 }
                 _ => {}
             },
@@ -60,7 +67,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                     if line.contains("TracerPid") {
                         note("looks for a debugger", at);
                     }
-                    if ["strace", "gdb", "tcpdump", "wireshark", "sysdig", "falco", "ltrace"].iter().any(|tool| line.contains(tool)) {
+                    if ["strace", "gdb", "tcpdump", "wireshark", "sysdig", "falco", "ltrace"]
+                        .iter()
+                        .any(|tool| line.contains(tool))
+                    {
                         note("looks for analysts' tools", at);
                     }
                     if line.contains("hypervisor") || line.contains("docker") && line.contains("cgroup") {

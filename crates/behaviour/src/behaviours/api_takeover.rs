@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use super::hosts_scanned;
-use crate::{About, Behaviour, Judge, Match, indicators, payload, story::{Flow, Story}};
+use crate::{
+    About, Behaviour, Judge, Match, indicators, payload,
+    story::{Flow, Story},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -49,7 +52,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 _ => continue,
             },
             What::Http { flow, url, method, body_head, .. } if method != "GET" => {
-                let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|from| rest.get(from..))).unwrap_or("");
+                let path = url
+                    .split_once("://")
+                    .and_then(|(_, rest)| rest.find('/').and_then(|from| rest.get(from..)))
+                    .unwrap_or("");
                 (*flow, engine(path, &payload::text(body_head)))
             }
             _ => continue,
@@ -69,7 +75,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         // Sentinel and operators do half of it every day, to hosts they know.
         let follows_and_loads = talk.done.contains(&"follow a stranger") && talk.done.contains(&"load a module");
         let grave = talk.grave || follows_and_loads;
-        let told = Match::new(talk.at, format!("tells {} to {}", flow.remote, talk.done.join(", "))).with([indicators::host(flow)]);
+        let told = Match::new(talk.at, format!("tells {} to {}", flow.remote, talk.done.join(", ")))
+            .with([indicators::host(flow)]);
         found.push(weighed(told, flow, grave, scans || hosts >= 3));
     }
     found
@@ -89,13 +96,24 @@ fn weighed(told: Match, flow: &Flow<'_>, grave: bool, many: bool) -> Match {
 fn redis(text: &str) -> Option<(&'static str, bool)> {
     let said = text.to_ascii_lowercase();
     let folders = ["cron", ".ssh", "/etc/", "/root", "/var/www", "/usr/bin", "/tmp", "/dev/shm"];
-    if said.contains("config") && said.contains("set") && said.contains("dir") && folders.iter().any(|folder| said.contains(folder)) {
-        return Some(("save its data where programs are started", said.contains("cron") || said.contains(".ssh") || said.contains("/var/www")));
+    if said.contains("config")
+        && said.contains("set")
+        && said.contains("dir")
+        && folders.iter().any(|folder| said.contains(folder))
+    {
+        return Some((
+            "save its data where programs are started",
+            said.contains("cron") || said.contains(".ssh") || said.contains("/var/www"),
+        ));
     }
-    if said.contains("dbfilename") && ["authorized_keys", "root", ".so", ".php", "crontab"].iter().any(|name| said.contains(name)) {
+    if said.contains("dbfilename")
+        && ["authorized_keys", "root", ".so", ".php", "crontab"].iter().any(|name| said.contains(name))
+    {
         return Some(("call its data a key or program file", true));
     }
-    if (said.contains("* * * *") || said.contains("*/")) && ["curl", "wget", "bash", "/dev/tcp"].iter().any(|word| said.contains(word)) {
+    if (said.contains("* * * *") || said.contains("*/"))
+        && ["curl", "wget", "bash", "/dev/tcp"].iter().any(|word| said.contains(word))
+    {
         return Some(("hold a cron line", true));
     }
     if said.contains("module") && said.contains("load") {
@@ -104,15 +122,23 @@ fn redis(text: &str) -> Option<(&'static str, bool)> {
     if (said.contains("slaveof") || said.contains("replicaof")) && !said.contains("no one") {
         return Some(("follow a stranger", false));
     }
-    (said.contains("eval") && (said.contains("os.execute") || said.contains("io.popen"))).then_some(("run a command by a script", true))
+    (said.contains("eval") && (said.contains("os.execute") || said.contains("io.popen")))
+        .then_some(("run a command by a script", true))
 }
 
 /// `path` of the call, `body` of it.
 fn engine(path: &str, body: &str) -> Option<(&'static str, bool)> {
     let compact: String = body.chars().filter(|character| !character.is_whitespace()).collect();
-    let hosts_root = compact.contains("\"/:/") || compact.contains("\"Source\":\"/\"") || compact.contains("\"hostPath\":{\"path\":\"/\"") || compact.contains("hostPath:path:/");
-    let privileged = compact.contains("\"Privileged\":true") || compact.contains("\"privileged\":true") || compact.contains("\"hostPID\":true") || compact.contains("\"PidMode\":\"host\"");
-    let downloads = ["curl", "wget", "base64-d", "chroot/", "nsenter", "/dev/tcp"].iter().any(|word| compact.contains(word));
+    let hosts_root = compact.contains("\"/:/")
+        || compact.contains("\"Source\":\"/\"")
+        || compact.contains("\"hostPath\":{\"path\":\"/\"")
+        || compact.contains("hostPath:path:/");
+    let privileged = compact.contains("\"Privileged\":true")
+        || compact.contains("\"privileged\":true")
+        || compact.contains("\"hostPID\":true")
+        || compact.contains("\"PidMode\":\"host\"");
+    let downloads =
+        ["curl", "wget", "base64-d", "chroot/", "nsenter", "/dev/tcp"].iter().any(|word| compact.contains(word));
     if path.contains("/containers/create") {
         return Some(("start a container", hosts_root || privileged || downloads));
     }
@@ -122,7 +148,10 @@ fn engine(path: &str, body: &str) -> Option<(&'static str, bool)> {
     if path.contains("/run/") || (path.contains("/pods") && path.contains("/exec")) {
         return Some(("run a command in a pod", downloads || path.contains("/run/")));
     }
-    if ["/pods", "/daemonsets", "/deployments", "/cronjobs", "/jobs"].iter().any(|kind| path.contains(kind)) && path.contains("/namespaces/") && !compact.is_empty() {
+    if ["/pods", "/daemonsets", "/deployments", "/cronjobs", "/jobs"].iter().any(|kind| path.contains(kind))
+        && path.contains("/namespaces/")
+        && !compact.is_empty()
+    {
         return Some(("start a pod", hosts_root || privileged || downloads));
     }
     None
@@ -130,11 +159,14 @@ fn engine(path: &str, body: &str) -> Option<(&'static str, bool)> {
 
 /// Redis spoken to where no service of ours understood it.
 fn raw_redis(story: &Story<'_>, scans: bool) -> Vec<Match> {
-    let flows = story.flows().filter(|flow| !flow.inbound && flow.port() == 6379 && flow.service != "redis" && !flow.head.is_empty());
+    let flows = story
+        .flows()
+        .filter(|flow| !flow.inbound && flow.port() == 6379 && flow.service != "redis" && !flow.head.is_empty());
     flows
         .filter_map(|flow| {
             let (what, grave) = redis(&payload::text(flow.head))?;
-            let told = Match::new(flow.end.unwrap_or(flow.start), format!("tells {} to {what}", flow.remote)).with([indicators::host(flow)]);
+            let told = Match::new(flow.end.unwrap_or(flow.start), format!("tells {} to {what}", flow.remote))
+                .with([indicators::host(flow)]);
             Some(weighed(told, flow, grave, scans))
         })
         .collect()
@@ -148,7 +180,12 @@ mod tests {
     #[test]
     fn a_redis_that_is_to_write_a_cron_table() {
         let mut run = Run::new();
-        run.messages(1, "203.0.113.4:6379", "redis", &["INFO", "CONFIG SET dir /var/spool/cron", "CONFIG SET dbfilename root", "SAVE"]);
+        run.messages(
+            1,
+            "203.0.113.4:6379",
+            "redis",
+            &["INFO", "CONFIG SET dir /var/spool/cron", "CONFIG SET dbfilename root", "SAVE"],
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "tells 203.0.113.4:6379 to save its data where programs are started");
     }
 
@@ -178,7 +215,12 @@ mod tests {
     #[test]
     fn sentinel_and_clients_of_redis_are_none() {
         let mut run = Run::of("/usr/bin/redis-sentinel", &["redis-sentinel"]);
-        run.messages(1, "10.0.0.4:6379", "redis", &["PING", "REPLICAOF 10.0.0.5 6379", "CONFIG REWRITE", "CONFIG SET maxmemory 1gb"]);
+        run.messages(
+            1,
+            "10.0.0.4:6379",
+            "redis",
+            &["PING", "REPLICAOF 10.0.0.5 6379", "CONFIG REWRITE", "CONFIG SET maxmemory 1gb"],
+        );
         miss(&BEHAVIOUR, run);
     }
 }

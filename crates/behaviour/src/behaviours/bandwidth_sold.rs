@@ -25,14 +25,77 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// What the hosts of such services are called.
 const SERVICES: &[&str] = &[
-    "honeygain", "earnapp", "luminatinet", "peer2profit", "p2pr.me", "iproyal", "pawns.app", "packetstream", "traffmonetizer", "repocket", "bitping", "proxyrack", "earnfm",
-    "earn.fm", "packetshare", "mysterium", "nodepay.", "getgrass", "wynd.network", "grass.io", "speedshare", "gaganode", "proxylite", "proxybase", "wipter", "urnetwork", "bringyour.com",
-    "antgain", "castarsdk", "blockmesh", "dawninternet", "teneo.pro", "gradient.network", "wizardgain", "adnade.net", "passiveapp.com", "infatica", "joinmassive",
+    "honeygain",
+    "earnapp",
+    "luminatinet",
+    "peer2profit",
+    "p2pr.me",
+    "iproyal",
+    "pawns.app",
+    "packetstream",
+    "traffmonetizer",
+    "repocket",
+    "bitping",
+    "proxyrack",
+    "earnfm",
+    "earn.fm",
+    "packetshare",
+    "mysterium",
+    "nodepay.",
+    "getgrass",
+    "wynd.network",
+    "grass.io",
+    "speedshare",
+    "gaganode",
+    "proxylite",
+    "proxybase",
+    "wipter",
+    "urnetwork",
+    "bringyour.com",
+    "antgain",
+    "castarsdk",
+    "blockmesh",
+    "dawninternet",
+    "teneo.pro",
+    "gradient.network",
+    "wizardgain",
+    "adnade.net",
+    "passiveapp.com",
+    "infatica",
+    "joinmassive",
 ];
 const BOUGHT: &[&str] = &["geo.iproyal.", "proxy.packetstream.", "brd.superproxy.", "premium.residential."];
 /// Words of a dialogue, in three groups: what is sold, by whom, how it goes through.
-const SOLD: &[&str] = &["bandwidth", "residential", "exit_node", "exit-node", "exit node", "traffic_shared", "shared_traffic", "earning", "credits", "payout"];
-const ACCOUNT: &[&str] = &["device_id", "device-id", "deviceid", "device_name", "device=", "\"device\"", "email", "api_key", "access_token", "\"token\"", "token=", "uuid", "node_id", "nodeid", "peer_id", "account"];
+const SOLD: &[&str] = &[
+    "bandwidth",
+    "residential",
+    "exit_node",
+    "exit-node",
+    "exit node",
+    "traffic_shared",
+    "shared_traffic",
+    "earning",
+    "credits",
+    "payout",
+];
+const ACCOUNT: &[&str] = &[
+    "device_id",
+    "device-id",
+    "deviceid",
+    "device_name",
+    "device=",
+    "\"device\"",
+    "email",
+    "api_key",
+    "access_token",
+    "\"token\"",
+    "token=",
+    "uuid",
+    "node_id",
+    "nodeid",
+    "peer_id",
+    "account",
+];
 const RELAYED: &[&str] = &["proxy", "relay", "tunnel", "socks", "peer", "connect ", "forward", "upstream"];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -44,7 +107,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             continue;
         }
         told.push(name);
-        let reads = flow.life.and_then(|life| story.last_program(life)).is_some_and(|program| program.is_downloader() || program.installs());
+        let reads = flow
+            .life
+            .and_then(|life| story.last_program(life))
+            .is_some_and(|program| program.is_downloader() || program.installs());
         let who = flow.life.and_then(|life| story.last_program(life)).map_or("a program", |program| program.tool());
         let seen = Match::new(flow.start, format!("{who} works for {name}")).with([indicators::host(flow)]);
         found.push(if reads { seen.sign().draft() } else { seen });
@@ -53,27 +119,46 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         match &event.what {
             What::Dns { name, .. } if is_service(name) && !told.contains(&name.as_str()) => {
                 told.push(name);
-                found.push(Match::new(at, format!("asks for the address of {name}")).sign().with([indicators::of(IndicatorKind::Domain, name)]));
+                found.push(
+                    Match::new(at, format!("asks for the address of {name}"))
+                        .sign()
+                        .with([indicators::of(IndicatorKind::Domain, name)]),
+                );
             }
             What::FlowEnd { flow, head, service, .. } if !head.is_empty() && service != "dns" => {
-                let Some(flow) = story.flow(*flow).filter(|flow| !flow.inbound && !told.contains(&flow.remote)) else { continue };
+                let Some(flow) = story.flow(*flow).filter(|flow| !flow.inbound && !told.contains(&flow.remote)) else {
+                    continue;
+                };
                 if offers(&payload::text(head)) {
                     told.push(flow.remote);
-                    found.push(Match::new(at, format!("offers bandwidth to {}", flow.host())).sign().with([indicators::host(flow)]));
+                    found.push(
+                        Match::new(at, format!("offers bandwidth to {}", flow.host()))
+                            .sign()
+                            .with([indicators::host(flow)]),
+                    );
                 }
             }
             What::Http { flow, body_head, url, .. } => {
                 let Some(flow) = story.flow(*flow).filter(|flow| !told.contains(&flow.remote)) else { continue };
                 if offers(&format!("{url}\n{}", payload::text(body_head))) {
                     told.push(flow.remote);
-                    found.push(Match::new(at, format!("offers bandwidth to {}", flow.host())).sign().with([indicators::host(flow), indicators::url(url)]));
+                    found.push(
+                        Match::new(at, format!("offers bandwidth to {}", flow.host()))
+                            .sign()
+                            .with([indicators::host(flow), indicators::url(url)]),
+                    );
                 }
             }
             What::Exec { .. } => {
                 let Some(program) = story.program(at) else { continue };
                 let line = program.line().to_ascii_lowercase();
-                let accepts = line.contains("-tou-accept") || line.contains("-accept-tos") || line.contains("start accept") || line.contains("--agreed-terms-and-conditions");
-                let account = ["-email", "-token", "--token", "-device", "-pass", "-api-key"].iter().any(|option| line.contains(option));
+                let accepts = line.contains("-tou-accept")
+                    || line.contains("-accept-tos")
+                    || line.contains("start accept")
+                    || line.contains("--agreed-terms-and-conditions");
+                let account = ["-email", "-token", "--token", "-device", "-pass", "-api-key"]
+                    .iter()
+                    .any(|option| line.contains(option));
                 if accepts && account && found.len() < 8 {
                     found.push(Match::new(at, format!("starts {}", model::text::shortened(&line, 120))).sign());
                 }
@@ -86,14 +171,18 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 fn is_service(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    SERVICES.iter().any(|service| name.contains(service.trim_end_matches('.'))) && !BOUGHT.iter().any(|bought| name.starts_with(bought))
+    SERVICES.iter().any(|service| name.contains(service.trim_end_matches('.')))
+        && !BOUGHT.iter().any(|bought| name.starts_with(bought))
 }
 
 /// A word of each group, and bandwidth or an exit by its name.
 fn offers(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    has(SOLD) && has(ACCOUNT) && has(RELAYED) && (text.contains("bandwidth") || text.contains("exit") || text.contains("residential"))
+    has(SOLD)
+        && has(ACCOUNT)
+        && has(RELAYED)
+        && (text.contains("bandwidth") || text.contains("exit") || text.contains("residential"))
 }
 
 #[cfg(test)]
@@ -111,7 +200,13 @@ mod tests {
     #[test]
     fn a_dialogue_of_another_service() {
         let mut run = Run::of("/app/worker", &["worker"]);
-        run.flow(1, "198.51.100.3:7000", None, "sink", br#"{"type":"register","device_id":"a1","token":"t","bandwidth":100,"proxy":"socks5"}"#);
+        run.flow(
+            1,
+            "198.51.100.3:7000",
+            None,
+            "sink",
+            br#"{"type":"register","device_id":"a1","token":"t","bandwidth":100,"proxy":"socks5"}"#,
+        );
         hit(&BEHAVIOUR, run, Weight::Sign, "offers bandwidth to 198.51.100.3");
     }
 
@@ -125,7 +220,14 @@ mod tests {
     #[test]
     fn metrics_of_a_router_are_none() {
         let mut run = Run::of("/usr/bin/telegraf", &["telegraf"]);
-        run.http_with(1, "POST", "https://metrics.example/write", "empty", br#"{"interface":"eth0","bandwidth":100,"device_id":"r1"}"#, None);
+        run.http_with(
+            1,
+            "POST",
+            "https://metrics.example/write",
+            "empty",
+            br#"{"interface":"eth0","bandwidth":100,"device_id":"r1"}"#,
+            None,
+        );
         miss(&BEHAVIOUR, run);
     }
 }

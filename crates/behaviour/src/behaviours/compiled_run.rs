@@ -40,9 +40,12 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let Provenance::Compiled(Some(request)) = story.provenance(program.path) else { continue };
         let Some(What::Http { url, flow, .. }) = story.what(request) else { continue };
         let host = story.flow(*flow).map(indicators::host);
-        let told = Match::new(program.at, format!("runs {}, compiled from {}", program.path, model::text::shortened(url, 120)))
-            .with([indicators::url(url)])
-            .with(host);
+        let told = Match::new(
+            program.at,
+            format!("runs {}, compiled from {}", program.path, model::text::shortened(url, 120)),
+        )
+        .with([indicators::url(url)])
+        .with(host);
         found.push(if program.path.contains("conftest") { told.fact() } else { told });
     }
     found

@@ -34,7 +34,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut seen: BTreeSet<Indicator> = BTreeSet::new();
     let mut first = None;
     let mut bare = 0;
-    for flow in story.flows().filter(|flow| !flow.inbound && !flow.remote.is_empty() && flow.service != "dns" && flow.port() != 53) {
+    for flow in story
+        .flows()
+        .filter(|flow| !flow.inbound && !flow.remote.is_empty() && flow.service != "dns" && flow.port() != 53)
+    {
         let host = indicators::host(flow);
         first.get_or_insert(flow.start);
         if hosts.insert(host.clone()) {
@@ -45,7 +48,9 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     for (at, event) in story.events() {
         let one = match &event.what {
             What::Http { url, .. } => indicators::url(url),
-            What::Dns { name, answer, .. } if !answer.is_empty() => indicators::of(IndicatorKind::Domain, name.trim_end_matches('.')),
+            What::Dns { name, answer, .. } if !answer.is_empty() => {
+                indicators::of(IndicatorKind::Domain, name.trim_end_matches('.'))
+            }
             _ => continue,
         };
         first.get_or_insert(at);

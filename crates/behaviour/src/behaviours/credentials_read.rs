@@ -28,22 +28,99 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// Whom a kind belongs to. What has no row here, every client library reads as a matter of course.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("ssh-key", &["ssh", "sshd", "ssh-keygen", "ssh-add", "ssh-agent", "git", "scp", "sftp", "rsync", "ansible", "dropbear", "dbclient", "autossh", "sshd-session"]),
+    (
+        "ssh-key",
+        &[
+            "ssh",
+            "sshd",
+            "ssh-keygen",
+            "ssh-add",
+            "ssh-agent",
+            "git",
+            "scp",
+            "sftp",
+            "rsync",
+            "ansible",
+            "dropbear",
+            "dbclient",
+            "autossh",
+            "sshd-session",
+        ],
+    ),
     ("git-credentials", &["git", "git-remote-https", "git-remote-http", "git-credential-store", "gh", "glab"]),
     ("shell-history", &["bash", "sh", "zsh", "fish", "ash", "ksh", "mysql", "psql", "redis-cli", "python", "node"]),
     ("browser", &["chrome", "chromium", "firefox", "firefox-esr", "brave", "msedge", "chromedriver", "geckodriver"]),
-    ("wallet", &["bitcoind", "bitcoin-cli", "geth", "monero-wallet-cli", "monero-wallet-rpc", "electrum", "litecoind", "dogecoind", "solana"]),
+    (
+        "wallet",
+        &[
+            "bitcoind",
+            "bitcoin-cli",
+            "geth",
+            "monero-wallet-cli",
+            "monero-wallet-rpc",
+            "electrum",
+            "litecoind",
+            "dogecoind",
+            "solana",
+        ],
+    ),
 ];
 /// Read everything, for everybody.
 const SWEEPERS: &[&str] = &[
-    "tar", "bsdtar", "rsync", "restic", "borg", "duplicity", "duplicati", "rclone", "kopia", "cpio", "zip", "7z", "cp", "clamscan", "clamd", "freshclam", "trivy",
-    "grype", "syft", "gitleaks", "trufflehog", "rkhunter", "chkrootkit", "aide", "tripwire", "osqueryd", "wazuh-agentd", "wazuh-syscheckd", "ossec-syscheckd", "updatedb",
-    "sha256sum", "md5sum", "b2sum", "chown", "chmod", "fdupes", "du", "find", "setfacl", "restorecon", "mksquashfs", "apt-get", "dpkg", "rpm",
+    "tar",
+    "bsdtar",
+    "rsync",
+    "restic",
+    "borg",
+    "duplicity",
+    "duplicati",
+    "rclone",
+    "kopia",
+    "cpio",
+    "zip",
+    "7z",
+    "cp",
+    "clamscan",
+    "clamd",
+    "freshclam",
+    "trivy",
+    "grype",
+    "syft",
+    "gitleaks",
+    "trufflehog",
+    "rkhunter",
+    "chkrootkit",
+    "aide",
+    "tripwire",
+    "osqueryd",
+    "wazuh-agentd",
+    "wazuh-syscheckd",
+    "ossec-syscheckd",
+    "updatedb",
+    "sha256sum",
+    "md5sum",
+    "b2sum",
+    "chown",
+    "chmod",
+    "fdupes",
+    "du",
+    "find",
+    "setfacl",
+    "restorecon",
+    "mksquashfs",
+    "apt-get",
+    "dpkg",
+    "rpm",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
-    let kinds: HashMap<&str, &str> =
-        story.trace.head.canaries.iter().filter_map(|canary| Some((canary.path.as_deref()?, canary.kind.as_str()))).collect();
+    let kinds: HashMap<&str, &str> = story
+        .trace
+        .head
+        .canaries
+        .iter()
+        .filter_map(|canary| Some((canary.path.as_deref()?, canary.kind.as_str())))
+        .collect();
     if kinds.is_empty() {
         return Vec::new();
     }
@@ -54,7 +131,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let Some(kind) = kinds.get(path.as_str()) else { continue };
         let Some(life) = story.life_at(at) else { continue };
         let program = story.program(at);
-        let sweeps = story.line_of(life).take(4).any(|above| story.own_programs(above).any(|program| program.is(SWEEPERS)));
+        let sweeps =
+            story.line_of(life).take(4).any(|above| story.own_programs(above).any(|program| program.is(SWEEPERS)));
         if program.is_some_and(|program| owns(&program, kind)) || sweeps {
             continue;
         }
@@ -126,7 +204,8 @@ mod tests {
     fn a_backup_of_everything_is_none() {
         let mut run = Run::new();
         let tar = run.spawn(1, "/bin/tar", &["tar", "czf", "/backup/root.tgz", "/root"]);
-        for path in ["/root/.aws/credentials", "/root/.ssh/id_rsa", "/root/.docker/config.json", "/root/.bash_history"] {
+        for path in ["/root/.aws/credentials", "/root/.ssh/id_rsa", "/root/.docker/config.json", "/root/.bash_history"]
+        {
             run.read(tar, path);
         }
         miss(&BEHAVIOUR, run);

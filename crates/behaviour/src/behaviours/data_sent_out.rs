@@ -25,28 +25,43 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 /// Folders that are people's or the system's, not a service's data.
-const PERSONAL: &[&str] = &["/root", "/home", "/etc", "/.ssh", "/.aws", "/.kube", "/.docker", "/.config", "/var/run/secrets", "/run/secrets"];
+const PERSONAL: &[&str] =
+    &["/root", "/home", "/etc", "/.ssh", "/.aws", "/.kube", "/.docker", "/.config", "/var/run/secrets", "/run/secrets"];
 /// Beginnings of gzip, zip, xz, zstd, bzip2, 7z, and tar's own mark.
 const ARCHIVES: &[&[u8]] = &[b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"BZh", b"7z\xbc\xaf"];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let packed = story.programs().find(|program| {
         program.is(&["tar", "zip", "7z", "7za", "cpio", "rar", "bsdtar"])
-            && program.arguments.iter().skip(1).any(|argument| PERSONAL.iter().any(|folder| argument.trim_end_matches('/').ends_with(folder) || argument.starts_with(&format!("{folder}/"))))
-            && (!program.is(&["tar", "bsdtar"]) || program.arguments.iter().skip(1).any(|option| option.starts_with("--create") || !option.starts_with('/') && !option.starts_with("--") && option.contains('c')))
+            && program.arguments.iter().skip(1).any(|argument| {
+                PERSONAL.iter().any(|folder| {
+                    argument.trim_end_matches('/').ends_with(folder) || argument.starts_with(&format!("{folder}/"))
+                })
+            })
+            && (!program.is(&["tar", "bsdtar"])
+                || program.arguments.iter().skip(1).any(|option| {
+                    option.starts_with("--create")
+                        || !option.starts_with('/') && !option.starts_with("--") && option.contains('c')
+                }))
     });
     let mut found = Vec::new();
     for (at, event) in story.events() {
         let (flow, head) = match &event.what {
             What::Http { flow, body_head, .. } if !body_head.is_empty() => (*flow, body_head),
-            What::FlowEnd { flow, head, service, .. } if !head.is_empty() && !matches!(service.as_str(), "http" | "dns" | "tls") => (*flow, head),
+            What::FlowEnd { flow, head, service, .. }
+                if !head.is_empty() && !matches!(service.as_str(), "http" | "dns" | "tls") =>
+            {
+                (*flow, head)
+            }
             _ => continue,
         };
         let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound) else { continue };
         let bytes = payload::bytes(head);
         let text = payload::text_and_decoded(head);
-        let told = |what: &str| Match::new(at, format!("sends {what} to {}", flow.host())).with([indicators::host(flow)]);
-        let shadow = text.contains("root:$") && text.contains(":99999:") || text.contains("root:*:") && text.contains(":99999:");
+        let told =
+            |what: &str| Match::new(at, format!("sends {what} to {}", flow.host())).with([indicators::host(flow)]);
+        let shadow =
+            text.contains("root:$") && text.contains(":99999:") || text.contains("root:*:") && text.contains(":99999:");
         let accounts = text.contains("root:x:0:0:") && text.contains("daemon:x:1:1:");
         if shadow {
             found.push(told("the file of passwords").proof());
@@ -55,7 +70,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         } else if text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----") {
             found.push(told("a private key").proof());
         } else if let Some(packed) = packed.filter(|packed| packed.at < at)
-            && (ARCHIVES.iter().any(|mark| bytes.windows(mark.len().max(1)).take(1_024).any(|window| window == *mark)) || bytes.get(257..262) == Some(b"ustar"))
+            && (ARCHIVES.iter().any(|mark| bytes.windows(mark.len().max(1)).take(1_024).any(|window| window == *mark))
+                || bytes.get(257..262) == Some(b"ustar"))
         {
             found.push(told(&format!("an archive, after {}", model::text::shortened(&packed.line(), 80))).draft());
         }

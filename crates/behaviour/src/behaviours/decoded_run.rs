@@ -27,9 +27,13 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
     for program in story.programs().filter(Program::is_interpreter) {
         let Some(life) = story.life_at(program.at) else { continue };
-        let told = |how: &str| Match::new(program.at, format!("{} runs {how}", model::text::shortened(&program.line(), 80)));
+        let told =
+            |how: &str| Match::new(program.at, format!("{} runs {how}", model::text::shortened(&program.line(), 80)));
         if program.obeys_input()
-            && let Some(decoder) = story.piped_from(life).into_iter().find_map(|other| story.own_programs(other).find(|other| other.is_decoder() && decodes(other)))
+            && let Some(decoder) = story
+                .piped_from(life)
+                .into_iter()
+                .find_map(|other| story.own_programs(other).find(|other| other.is_decoder() && decodes(other)))
         {
             found.push(told(&format!("what {} decoded", decoder.tool())));
         } else if let Some(path) = program.script().and_then(|script| story.written_path(script))
@@ -44,7 +48,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 fn decodes(program: &Program<'_>) -> bool {
     match program.tool() {
-        "base64" | "base32" | "basenc" => program.arguments.iter().skip(1).any(|option| option == "--decode" || option.starts_with('-') && option.contains(['d', 'D'])),
+        "base64" | "base32" | "basenc" => program
+            .arguments
+            .iter()
+            .skip(1)
+            .any(|option| option == "--decode" || option.starts_with('-') && option.contains(['d', 'D'])),
         "openssl" => program.has(&["-d"]),
         "xxd" => program.arguments.iter().skip(1).any(|option| option.starts_with('-') && option.contains('r')),
         "od" | "hexdump" => false,

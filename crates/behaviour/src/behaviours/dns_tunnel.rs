@@ -29,8 +29,34 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 /// Fewest different names below one domain, and their length below it on average.
 const NAMES_MIN: usize = 12;
 const LENGTH_MIN: usize = 24;
-const TUNNELS: &[&str] = &["iodine", "iodined", "dns2tcpc", "dns2tcp", "dnscat", "dnscat2", "dnstt-client", "ozymandns", "slipstream-client"];
-const LOOKERS: &[&str] = &["rspamd", "spamd", "spamassassin", "clamd", "freshclam", "amavisd", "postfix", "smtpd", "exim4", "exim", "unbound", "named", "pdns_recursor", "dnsmasq", "coredns"];
+const TUNNELS: &[&str] = &[
+    "iodine",
+    "iodined",
+    "dns2tcpc",
+    "dns2tcp",
+    "dnscat",
+    "dnscat2",
+    "dnstt-client",
+    "ozymandns",
+    "slipstream-client",
+];
+const LOOKERS: &[&str] = &[
+    "rspamd",
+    "spamd",
+    "spamassassin",
+    "clamd",
+    "freshclam",
+    "amavisd",
+    "postfix",
+    "smtpd",
+    "exim4",
+    "exim",
+    "unbound",
+    "named",
+    "pdns_recursor",
+    "dnsmasq",
+    "coredns",
+];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut below: BTreeMap<&str, (usize, BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
@@ -41,7 +67,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             continue;
         }
         let domain = registered(name);
-        let Some(rest) = name.strip_suffix(domain).map(|rest| rest.trim_end_matches('.')).filter(|rest| !rest.is_empty()) else { continue };
+        let Some(rest) =
+            name.strip_suffix(domain).map(|rest| rest.trim_end_matches('.')).filter(|rest| !rest.is_empty())
+        else {
+            continue;
+        };
         let (last, names, records) = below.entry(domain).or_default();
         *last = at;
         if names.len() < 4_096 {
@@ -54,12 +84,16 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
     for (domain, (at, names, records)) in below {
         let length = names.iter().map(|name| name.len()).sum::<usize>() / names.len().max(1);
-        if names.len() < NAMES_MIN || length < LENGTH_MIN || !names.iter().filter(|name| is_data(name)).count().checked_mul(4).is_some_and(|data| data >= names.len() * 3) {
+        let data = names.iter().filter(|name| is_data(name)).count();
+        if names.len() < NAMES_MIN || length < LENGTH_MIN || data * 4 < names.len() * 3 {
             continue;
         }
         let records: Vec<_> = records.into_iter().collect();
-        let told = Match::new(at, format!("{} names of {length} characters on average below {domain} ({})", names.len(), records.join(", ")))
-            .with([indicators::of(IndicatorKind::Domain, domain)]);
+        let told = Match::new(
+            at,
+            format!("{} names of {length} characters on average below {domain} ({})", names.len(), records.join(", ")),
+        )
+        .with([indicators::of(IndicatorKind::Domain, domain)]);
         found.push(match (open, excused) {
             (Some(_), _) => told.is(Category::ProxyAvoidance),
             (_, true) => told.fact(),
@@ -95,7 +129,11 @@ mod tests {
 
     fn pieces(run: &mut Run, domain: &str) {
         for number in 0_u64..40 {
-            let label: String = (0_u64..32).map(|at| char::from(b"0123456789abcdef"[((number * 7919 + at * 104_729 + at * at * number) % 16) as usize])).collect();
+            let label: String = (0_u64..32)
+                .map(|at| {
+                    char::from(b"0123456789abcdef"[((number * 7919 + at * 104_729 + at * at * number) % 16) as usize])
+                })
+                .collect();
             run.dns(0, &format!("{label}.{domain}"), "TXT", &["ok"]);
         }
     }

@@ -13,10 +13,7 @@ use std::collections::HashSet;
 use model::{Category, Confidence, Digest, Indicator, Maturity, Severity, Weight, What};
 
 use crate::{
-    About, Behaviour, Judge, Match, indicators,
-    lists::is_under,
-    programs::Program,
-    provenance::Provenance,
+    About, Behaviour, Judge, Match, indicators, lists::is_under, programs::Program, provenance::Provenance,
     story::Story,
 };
 
@@ -36,11 +33,45 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// Installers that their vendors tell everybody to pipe into a shell.
 const VENDORS: &[&str] = &[
-    "get.docker.com", "sh.rustup.rs", "static.rust-lang.org", "deb.nodesource.com", "rpm.nodesource.com", "install.python-poetry.org", "astral.sh", "get.k3s.io",
-    "bun.sh", "deno.land", "get.pnpm.io", "get.helm.sh", "dl.k8s.io", "packages.microsoft.com", "aka.ms", "dl.google.com", "go.dev", "nodejs.org", "python.org",
-    "bootstrap.pypa.io", "releases.hashicorp.com", "repo.anaconda.com", "sdk.cloud.google.com", "awscli.amazonaws.com", "get.sdkman.io", "cli.github.com",
-    "repo.maven.apache.org", "services.gradle.org", "registry.npmjs.org", "files.pythonhosted.org", "pypi.org", "rubygems.org", "crates.io", "static.crates.io",
-    "dot.net", "dotnetcli.azureedge.net", "archive.apache.org", "dlcdn.apache.org", "downloads.apache.org",
+    "get.docker.com",
+    "sh.rustup.rs",
+    "static.rust-lang.org",
+    "deb.nodesource.com",
+    "rpm.nodesource.com",
+    "install.python-poetry.org",
+    "astral.sh",
+    "get.k3s.io",
+    "bun.sh",
+    "deno.land",
+    "get.pnpm.io",
+    "get.helm.sh",
+    "dl.k8s.io",
+    "packages.microsoft.com",
+    "aka.ms",
+    "dl.google.com",
+    "go.dev",
+    "nodejs.org",
+    "python.org",
+    "bootstrap.pypa.io",
+    "releases.hashicorp.com",
+    "repo.anaconda.com",
+    "sdk.cloud.google.com",
+    "awscli.amazonaws.com",
+    "get.sdkman.io",
+    "cli.github.com",
+    "repo.maven.apache.org",
+    "services.gradle.org",
+    "registry.npmjs.org",
+    "files.pythonhosted.org",
+    "pypi.org",
+    "rubygems.org",
+    "crates.io",
+    "static.crates.io",
+    "dot.net",
+    "dotnetcli.azureedge.net",
+    "archive.apache.org",
+    "dlcdn.apache.org",
+    "downloads.apache.org",
 ];
 /// Where everybody publishes releases, the honest and others.
 const RELEASES: &[&str] = &["github.com", "githubusercontent.com", "gitlab.com", "storage.googleapis.com"];
@@ -65,9 +96,12 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         {
             let urls = url_of(story, request);
             found.push(
-                Match::new(request, format!("ran {}, byte for byte what {} answered", file.path, shown(story, request)))
-                    .with(urls)
-                    .sure(Confidence::Certain),
+                Match::new(
+                    request,
+                    format!("ran {}, byte for byte what {} answered", file.path, shown(story, request)),
+                )
+                .with(urls)
+                .sure(Confidence::Certain),
             );
         }
     }
@@ -82,7 +116,8 @@ fn source<'a>(story: &Story<'a>, program: &Program<'a>, asked: &mut HashSet<&'a 
     let script = program.script().and_then(|script| story.written_path(script));
     let own = (program.written || story.was_made(program.path, program.at)).then_some(program.path);
     for path in [own, script].into_iter().flatten() {
-        if asked.len() < FILES_MAX && asked.insert(path)
+        if asked.len() < FILES_MAX
+            && asked.insert(path)
             && let Provenance::Fetched(request) = story.provenance(path)
         {
             return Some((request, "from"));
@@ -114,7 +149,8 @@ fn told(story: &Story<'_>, program: &Program<'_>, request: usize, how: &str) -> 
         return None;
     }
     let line = model::text::shortened(&program.line(), 80).into_owned();
-    let told = Match::new(program.at, format!("ran {line} {how} {}", shown(story, request))).with(url_of(story, request));
+    let told =
+        Match::new(program.at, format!("ran {line} {how} {}", shown(story, request))).with(url_of(story, request));
     Some(match story.what(request) {
         Some(What::Http { url, .. }) if url.starts_with("https://") => {
             let host = indicators::url_host(url);
@@ -205,6 +241,14 @@ mod tests {
     }
 
     #[test]
+    fn a_captured_file_with_the_content_of_an_answer() {
+        let mut run = Run::of("/opt/app", &["app"]);
+        run.http_with(1, "GET", "http://files.example/p", "json", b"", Some(b"\x7fELF!"));
+        run.captured("/var/lib/app/.p", b"\x7fELF!", true);
+        hit(&BEHAVIOUR, run, Weight::Proof, "byte for byte what http://files.example/p answered");
+    }
+
+    #[test]
     fn packages_that_run_when_installed_are_none() {
         let mut run = Run::new();
         let apt = run.spawn(1, "/usr/bin/apt-get", &["apt-get", "-y", "upgrade"]);
@@ -234,7 +278,13 @@ mod tests {
     #[test]
     fn a_health_check_and_a_web_client_are_none() {
         let mut run = Run::new();
-        let curl = run.spawn_with(1, "/usr/bin/curl", &["curl", "-fs", "http://api.example/health"], Stream::File, Stream::Pipe);
+        let curl = run.spawn_with(
+            1,
+            "/usr/bin/curl",
+            &["curl", "-fs", "http://api.example/health"],
+            Stream::File,
+            Stream::Pipe,
+        );
         run.http(curl, "GET", "http://api.example/health", "json");
         run.spawn_with(1, "/usr/bin/grep", &["grep", "-q", "ok"], Stream::Pipe, Stream::File);
         run.spawn_with(1, "/usr/bin/python3", &["python3", "-c", "import json,sys"], Stream::Pipe, Stream::File);

@@ -67,7 +67,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let who = by.map_or("a program".to_owned(), |by| by.tool().to_owned());
         let hash = story.captured(path).map(|file| indicators::of(IndicatorKind::FileHash, file.sha256.hex()));
         let told = Match::new(program.at, format!("runs {path}, which {who} wrote{how}")).with(hash);
-        let managed = by.is_some_and(|by| by.is(&["java", "dotnet", "node", "ruby", "python", "erl", "beam.smp", "mono"]));
+        let managed =
+            by.is_some_and(|by| by.is(&["java", "dotnet", "node", "ruby", "python", "erl", "beam.smp", "mono"]));
         found.push(match (decoded || hidden || deleted, managed) {
             (true, false) if decoded || hidden || scratch => told,
             (true, true) if hidden || deleted && scratch => told,
@@ -81,7 +82,15 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 /// Whether a part of the path begins with a dot, or it lies in shared memory or among devices.
 fn is_hidden(path: &str) -> bool {
-    path.starts_with("/dev/") || path.split('/').any(|part| part.starts_with('.') && part.len() > 1 && !matches!(part, ".local" | ".cache" | ".cargo" | ".npm" | ".venv" | ".bin" | ".nvm" | ".rustup" | ".gradle" | ".m2"))
+    path.starts_with("/dev/")
+        || path.split('/').any(|part| {
+            part.starts_with('.')
+                && part.len() > 1
+                && !matches!(
+                    part,
+                    ".local" | ".cache" | ".cargo" | ".npm" | ".venv" | ".bin" | ".nvm" | ".rustup" | ".gradle" | ".m2"
+                )
+        })
 }
 
 #[cfg(test)]
@@ -121,7 +130,8 @@ mod tests {
         let mut run = Run::new();
         let configure = run.spawn(1, "/bin/dash", &["/bin/sh", "./configure"]);
         for _ in 0..20 {
-            let gcc = run.spawn(configure, "/usr/bin/x86_64-linux-gnu-gcc-12", &["gcc", "-o", "conftest", "conftest.c"]);
+            let gcc =
+                run.spawn(configure, "/usr/bin/x86_64-linux-gnu-gcc-12", &["gcc", "-o", "conftest", "conftest.c"]);
             let ld = run.spawn(gcc, "/usr/bin/x86_64-linux-gnu-ld.bfd", &["ld"]);
             run.write(ld, "/src/conftest", b"\x7fELF");
             run.chmod(ld, "/src/conftest", 0o755);

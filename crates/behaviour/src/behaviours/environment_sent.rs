@@ -28,26 +28,45 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 /// Names every environment has.
-const NAMES: &[&str] = &["PATH", "HOME", "HOSTNAME", "PWD", "SHLVL", "USER", "LANG", "TERM", "OLDPWD", "KUBERNETES_SERVICE_HOST"];
+const NAMES: &[&str] =
+    &["PATH", "HOME", "HOSTNAME", "PWD", "SHLVL", "USER", "LANG", "TERM", "OLDPWD", "KUBERNETES_SERVICE_HOST"];
 /// Fewest variables of a whole environment.
 const VARIABLES_MIN: usize = 3;
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut names: BTreeSet<&str> = NAMES.iter().copied().collect();
-    names.extend(story.trace.head.environment.iter().take(256).filter_map(|line| line.split_once('=')).map(|(name, _)| name).filter(|name| name.len() > 2));
+    names.extend(
+        story
+            .trace
+            .head
+            .environment
+            .iter()
+            .take(256)
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, _)| name)
+            .filter(|name| name.len() > 2),
+    );
     let mut found = Vec::new();
     for (at, event) in story.events() {
         let (flow, head) = match &event.what {
-            What::Http { flow, body_head, url, .. } if !body_head.is_empty() && !url.contains("/containers/") => (*flow, body_head),
-            What::FlowEnd { flow, head, service, .. } if !head.is_empty() && service != "http" && service != "dns" => (*flow, head),
+            What::Http { flow, body_head, url, .. } if !body_head.is_empty() && !url.contains("/containers/") => {
+                (*flow, body_head)
+            }
+            What::FlowEnd { flow, head, service, .. } if !head.is_empty() && service != "http" && service != "dns" => {
+                (*flow, head)
+            }
             _ => continue,
         };
         let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound) else { continue };
         let text = payload::text_and_decoded(head);
         let sent: Vec<&str> = names.iter().copied().filter(|name| holds(&text, name)).collect();
-        if sent.len() >= VARIABLES_MIN && (sent.contains(&"PATH") || sent.contains(&"HOME") || sent.contains(&"HOSTNAME")) {
+        if sent.len() >= VARIABLES_MIN
+            && (sent.contains(&"PATH") || sent.contains(&"HOME") || sent.contains(&"HOSTNAME"))
+        {
             let shown: Vec<_> = sent.iter().take(6).copied().collect();
-            let told = Match::new(at, format!("sends {} variables ({}) to {}", sent.len(), shown.join(", "), flow.host())).with([indicators::host(flow)]);
+            let told =
+                Match::new(at, format!("sends {} variables ({}) to {}", sent.len(), shown.join(", "), flow.host()))
+                    .with([indicators::host(flow)]);
             let url = match &event.what {
                 What::Http { url, .. } => Some(indicators::url(url)),
                 _ => None,
@@ -64,7 +83,8 @@ fn holds(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text.get(..at).and_then(|before| before.chars().next_back());
         let after = text.get(at + name.len()..).unwrap_or("");
-        let plain = after.starts_with('=') && before.is_none_or(|before| !before.is_ascii_alphanumeric() && !matches!(before, '_' | '-' | '$'));
+        let plain = after.starts_with('=')
+            && before.is_none_or(|before| !before.is_ascii_alphanumeric() && !matches!(before, '_' | '-' | '$'));
         let coded = after.starts_with("%3D");
         plain || coded || (before == Some('"') && (after.starts_with("\":") || after.starts_with("\" :")))
     })
@@ -80,7 +100,14 @@ mod tests {
     #[test]
     fn a_whole_environment_in_a_request() {
         let mut run = Run::new();
-        run.http_with(1, "POST", "http://drop.example/e", "empty", b"HOSTNAME=a\nPATH=/usr/bin\nAPP_MODE=production\n", None);
+        run.http_with(
+            1,
+            "POST",
+            "http://drop.example/e",
+            "empty",
+            b"HOSTNAME=a\nPATH=/usr/bin\nAPP_MODE=production\n",
+            None,
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "sends 3 variables (APP_MODE, HOSTNAME, PATH) to drop.example");
     }
 
@@ -91,7 +118,14 @@ mod tests {
         run.flow(1, "203.0.113.7:4444", None, "sink", coded.as_bytes());
         hit(&BEHAVIOUR, run, Weight::Proof, "sends 3 variables");
         let mut run = Run::new();
-        run.http_with(1, "POST", "https://drop.example/e", "empty", br#"{"env":{"HOME":"/root","PATH":"/bin","USER":"root"}}"#, None);
+        run.http_with(
+            1,
+            "POST",
+            "https://drop.example/e",
+            "empty",
+            br#"{"env":{"HOME":"/root","PATH":"/bin","USER":"root"}}"#,
+            None,
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "drop.example");
     }
 
@@ -106,7 +140,14 @@ mod tests {
     #[test]
     fn a_container_that_is_started_with_variables_is_none() {
         let mut run = Run::new();
-        run.http_with(1, "POST", "http://docker:2375/v1.41/containers/create", "json", br#"{"Env":["PATH=/usr/bin","HOME=/root","HOSTNAME=x"]}"#, None);
+        run.http_with(
+            1,
+            "POST",
+            "http://docker:2375/v1.41/containers/create",
+            "json",
+            br#"{"Env":["PATH=/usr/bin","HOME=/root","HOSTNAME=x"]}"#,
+            None,
+        );
         miss(&BEHAVIOUR, run);
     }
 }

@@ -40,8 +40,31 @@ use Counts::{DraftSign, Fact, Proof, Sign};
 
 /// Build and run containers themselves, or are made to manage a host.
 const BUILDERS: &[&str] = &[
-    "dockerd", "containerd", "containerd-shim-runc-v2", "runc", "crun", "buildkitd", "buildctl", "podman", "buildah", "kaniko", "executor", "systemd", "debootstrap",
-    "docker-init", "rootlesskit", "k3s", "kubelet", "lxc-start", "snapd", "flatpak", "bwrap", "schroot", "mmdebstrap", "fuse-overlayfs", "slirp4netns",
+    "dockerd",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "runc",
+    "crun",
+    "buildkitd",
+    "buildctl",
+    "podman",
+    "buildah",
+    "kaniko",
+    "executor",
+    "systemd",
+    "debootstrap",
+    "docker-init",
+    "rootlesskit",
+    "k3s",
+    "kubelet",
+    "lxc-start",
+    "snapd",
+    "flatpak",
+    "bwrap",
+    "schroot",
+    "mmdebstrap",
+    "fuse-overlayfs",
+    "slirp4netns",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -65,10 +88,16 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             What::Refused { what, .. } => kernel(what, program.as_ref()),
             What::Exec { .. } => program.as_ref().and_then(started),
             What::Connect { to, .. } if is_engine(to) => Some((format!("opens the engine's socket {to}"), Fact)),
-            What::Message { service, text, .. } if service == "docker" && text.contains("containers/create") && mounts_root(text) => {
+            What::Message { service, text, .. }
+                if service == "docker" && text.contains("containers/create") && mounts_root(text) =>
+            {
                 Some(("asks the engine for a container with the host's root".to_owned(), Proof))
             }
-            What::Http { url, body_head, .. } if url.contains("/containers/create") && is_local_engine(url) && mounts_root(&payload::text(body_head)) => {
+            What::Http { url, body_head, .. }
+                if url.contains("/containers/create")
+                    && is_local_engine(url)
+                    && mounts_root(&payload::text(body_head)) =>
+            {
                 Some(("asks the engine for a container with the host's root".to_owned(), Proof))
             }
             _ => None,
@@ -101,8 +130,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 fn is_disk(path: &str) -> bool {
     let Some(name) = path.strip_prefix("/dev/") else { return false };
     let digits = |rest: &str| rest.len() <= 3 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    ["sd", "vd", "xvd", "hd"].iter().any(|kind| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()) && digits(rest)))
-        || name.starts_with("nvme")
+    ["sd", "vd", "xvd", "hd"].iter().any(|kind| {
+        name.strip_prefix(kind)
+            .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()) && digits(rest))
+    }) || name.starts_with("nvme")
         || name.starts_with("mmcblk")
         || name.starts_with("dm-")
         || (name.starts_with("mapper/") && name != "mapper/control")
@@ -113,7 +144,7 @@ fn opened(path: &str, read: bool, write: bool, program: Option<&Program<'_>>) ->
     if path.ends_with("/release_agent") && write {
         return Some((format!("writes {path}"), Proof));
     }
-    if path == "/proc/sys/kernel/core_pattern" && write || path == "/sys/kernel/uevent_helper" && write || path == "/proc/sysrq-trigger" && write {
+    if write && matches!(path, "/proc/sys/kernel/core_pattern" | "/sys/kernel/uevent_helper" | "/proc/sysrq-trigger") {
         return Some((format!("writes {path}"), Proof));
     }
     if matches!(path, "/dev/mem" | "/dev/kmem" | "/dev/port" | "/proc/kcore") {
@@ -121,9 +152,40 @@ fn opened(path: &str, read: bool, write: bool, program: Option<&Program<'_>>) ->
     }
     if is_disk(path) {
         let looks = program.is_some_and(|program| {
-            program.is(&["lsblk", "blkid", "fdisk", "sfdisk", "parted", "smartctl", "smartd", "hdparm", "lshw", "udevadm", "systemd-udevd", "nvme", "multipathd", "lvm", "pvs", "vgs", "dmsetup", "iostat", "df", "findmnt", "telegraf"])
+            program.is(&[
+                "lsblk",
+                "blkid",
+                "fdisk",
+                "sfdisk",
+                "parted",
+                "smartctl",
+                "smartd",
+                "hdparm",
+                "lshw",
+                "udevadm",
+                "systemd-udevd",
+                "nvme",
+                "multipathd",
+                "lvm",
+                "pvs",
+                "vgs",
+                "dmsetup",
+                "iostat",
+                "df",
+                "findmnt",
+                "telegraf",
+            ])
         });
-        return Some((format!("opens the host's disk {path}"), if looks && !write { Fact } else if write || read { Sign } else { Fact }));
+        return Some((
+            format!("opens the host's disk {path}"),
+            if looks && !write {
+                Fact
+            } else if write || read {
+                Sign
+            } else {
+                Fact
+            },
+        ));
     }
     // The container's own process 1 is the sample; what is behind its root is asked for by whom expects the host there.
     if let Some(rest) = path.strip_prefix("/proc/1/root/")
@@ -132,10 +194,12 @@ fn opened(path: &str, read: bool, write: bool, program: Option<&Program<'_>>) ->
         return Some((format!("looks through /proc/1/root for {}", model::text::shortened(rest, 60)), Sign));
     }
     if path.starts_with("/proc/1/ns/") {
-        let looks = program.is_some_and(|program| program.is(&["lsns", "ps", "systemd-detect-virt", "ip", "dockerd", "cadvisor"]));
+        let looks = program
+            .is_some_and(|program| program.is(&["lsns", "ps", "systemd-detect-virt", "ip", "dockerd", "cadvisor"]));
         return Some(("opens the namespaces of process 1".to_owned(), if looks { Fact } else { DraftSign }));
     }
-    (path.starts_with("/sys/fs/bpf/") || path.starts_with("/sys/kernel/debug/")).then(|| (format!("opens {path}"), Fact))
+    (path.starts_with("/sys/fs/bpf/") || path.starts_with("/sys/kernel/debug/"))
+        .then(|| (format!("opens {path}"), Fact))
 }
 
 fn wrote(path: &str, head: &str) -> Option<(String, Counts)> {
@@ -148,7 +212,8 @@ fn wrote(path: &str, head: &str) -> Option<(String, Counts)> {
     if path == "/proc/sys/fs/binfmt_misc/register" {
         return Some((format!("writes {path}"), Fact));
     }
-    (path == "/proc/sys/kernel/core_pattern" && payload::text(head).trim_start().starts_with('|')).then(|| (format!("writes {path}"), Proof))
+    (path == "/proc/sys/kernel/core_pattern" && payload::text(head).trim_start().starts_with('|'))
+        .then(|| (format!("writes {path}"), Proof))
 }
 
 fn mounted(call: &str, source: &str, target: &str) -> Option<(String, Counts)> {
@@ -164,7 +229,10 @@ fn mounted(call: &str, source: &str, target: &str) -> Option<(String, Counts)> {
 /// Block devices by their number: SCSI disks, NVMe, virtio, Xen. Characters share some of these, so the name speaks first.
 fn made(path: &str, device: Option<u64>) -> Option<(String, Counts)> {
     let name = crate::programs::base(path);
-    let harmless = ["null", "zero", "random", "urandom", "full", "tty", "tun", "fuse", "console", "ptmx", "kvm", "net", "ppp", "nvidia", "loop"];
+    let harmless = [
+        "null", "zero", "random", "urandom", "full", "tty", "tun", "fuse", "console", "ptmx", "kvm", "net", "ppp",
+        "nvidia", "loop",
+    ];
     if harmless.iter().any(|known| name.starts_with(known)) {
         return None;
     }
@@ -174,14 +242,22 @@ fn made(path: &str, device: Option<u64>) -> Option<(String, Counts)> {
     let disk = matches!(major, 8 | 65..=71 | 202 | 252..=254 | 259);
     let memory = major == 1 && matches!(number & 0xff, 1 | 2 | 4);
     if is_disk(&format!("/dev/{name}")) || disk && !path.contains("/dev/cpu") || memory {
-        return Some((format!("makes a device node of the host's {}, {path}", if memory { "memory" } else { "disk" }), Proof));
+        return Some((
+            format!("makes a device node of the host's {}, {path}", if memory { "memory" } else { "disk" }),
+            Proof,
+        ));
     }
     Some((format!("makes a device node, {path}"), Fact))
 }
 
 fn entered(story: &Story<'_>, at: usize, program: Option<&Program<'_>>) -> Option<(String, Counts)> {
     let life = story.life_at(at).and_then(|life| story.life(life))?;
-    let of_one = life.reads.iter().rev().take(16).any(|read| matches!(story.what(*read), Some(What::Open { path, .. }) if path.starts_with("/proc/1/ns/")));
+    let of_one = life
+        .reads
+        .iter()
+        .rev()
+        .take(16)
+        .any(|read| matches!(story.what(*read), Some(What::Open { path, .. }) if path.starts_with("/proc/1/ns/")));
     let target = program.and_then(started).is_some_and(|(_, counts)| counts == Proof);
     if of_one || target {
         return Some(("enters the namespaces of process 1".to_owned(), Proof));
@@ -190,13 +266,33 @@ fn entered(story: &Story<'_>, at: usize, program: Option<&Program<'_>>) -> Optio
 }
 
 fn kernel(call: &str, program: Option<&Program<'_>>) -> Option<(String, Counts)> {
-    let nfs = program.is_some_and(|program| program.is(&["ganesha.nfsd", "nfsd", "rpc.mountd", "unfsd", "fatrace", "fsnotifywatch", "xfs_fsr", "xfsdump", "glusterfsd"]) && !program.written);
+    let nfs = program.is_some_and(|program| {
+        program.is(&[
+            "ganesha.nfsd",
+            "nfsd",
+            "rpc.mountd",
+            "unfsd",
+            "fatrace",
+            "fsnotifywatch",
+            "xfs_fsr",
+            "xfsdump",
+            "glusterfsd",
+        ]) && !program.written
+    });
     let counts = match call {
         "init_module" | "finit_module" | "delete_module" | "create_module" => {
-            let tool = program.is_some_and(|program| program.is(&["modprobe", "kmod", "insmod"]) && !program.has(&["insmod"]) && program.tool() != "insmod");
+            let tool = program.is_some_and(|program| {
+                program.is(&["modprobe", "kmod", "insmod"]) && !program.has(&["insmod"]) && program.tool() != "insmod"
+            });
             if tool { DraftSign } else { Proof }
         }
-        "open_by_handle_at" => if nfs { Fact } else { Proof },
+        "open_by_handle_at" => {
+            if nfs {
+                Fact
+            } else {
+                Proof
+            }
+        }
         "kexec_load" | "kexec_file_load" => Proof,
         "iopl" | "ioperm" => DraftSign,
         _ => return None,
@@ -209,33 +305,59 @@ fn started(program: &Program<'_>) -> Option<(String, Counts)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let follows = |option: &str, value: &str| words.windows(2).any(|pair| pair[0] == option && pair[1] == value);
     match program.tool() {
-        "nsenter" if follows("-t", "1") || follows("--target", "1") || words.contains(&"-t1") || words.contains(&"--target=1") => {
+        "nsenter"
+            if follows("-t", "1")
+                || follows("--target", "1")
+                || words.contains(&"-t1")
+                || words.contains(&"--target=1") =>
+        {
             Some(("enters the namespaces of process 1".to_owned(), Proof))
         }
         "insmod" => Some((format!("loads a kernel module, {}", model::text::shortened(&line, 80)), Proof)),
-        "debugfs" if words.iter().any(|word| is_disk(word)) => Some(("reads the host's disk with debugfs".to_owned(), Proof)),
-        "mount" if words.iter().any(|word| is_disk(word)) => Some((format!("mounts the host's disk: {}", model::text::shortened(&line, 80)), Proof)),
-        "chroot" if words.iter().any(|word| matches!(*word, "/host" | "/hostfs" | "/rootfs" | "/proc/1/root" | "/mnt/host" | "/hostroot")) => {
+        "debugfs" if words.iter().any(|word| is_disk(word)) => {
+            Some(("reads the host's disk with debugfs".to_owned(), Proof))
+        }
+        "mount" if words.iter().any(|word| is_disk(word)) => {
+            Some((format!("mounts the host's disk: {}", model::text::shortened(&line, 80)), Proof))
+        }
+        "chroot"
+            if words.iter().any(|word| {
+                matches!(*word, "/host" | "/hostfs" | "/rootfs" | "/proc/1/root" | "/mnt/host" | "/hostroot")
+            }) =>
+        {
             Some((format!("changes its root to the host's: {}", model::text::shortened(&line, 80)), DraftSign))
         }
-        "docker" | "podman" | "nerdctl" | "ctr" if words.contains(&"run") && (line.contains("-v /:/") || line.contains("--volume /:/") || line.contains("source=/,") || line.contains("-v=/:/")) => {
+        "docker" | "podman" | "nerdctl" | "ctr"
+            if words.contains(&"run")
+                && (line.contains("-v /:/")
+                    || line.contains("--volume /:/")
+                    || line.contains("source=/,")
+                    || line.contains("-v=/:/")) =>
+        {
             Some((format!("starts a container with the host's root: {}", model::text::shortened(&line, 80)), Proof))
         }
         "curl" if line.contains("docker.sock") && line.contains("containers/create") && mounts_root(&line) => {
             Some(("asks the engine for a container with the host's root".to_owned(), Proof))
         }
-        "curl" if line.contains("docker.sock") && line.contains("POST") => Some(("gives orders to the engine's socket".to_owned(), DraftSign)),
+        "curl" if line.contains("docker.sock") && line.contains("POST") => {
+            Some(("gives orders to the engine's socket".to_owned(), DraftSign))
+        }
         _ => None,
     }
 }
 
 fn mounts_root(text: &str) -> bool {
     let compact: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    compact.contains("\"/:/") || compact.contains("\"Source\":\"/\"") || compact.contains("\"Privileged\":true") && compact.contains("\"host\"")
+    compact.contains("\"/:/")
+        || compact.contains("\"Source\":\"/\"")
+        || compact.contains("\"Privileged\":true") && compact.contains("\"host\"")
 }
 
 fn is_engine(to: &str) -> bool {
-    to.ends_with("docker.sock") || to.ends_with("containerd.sock") || to.ends_with("crio.sock") || to.ends_with("podman.sock")
+    to.ends_with("docker.sock")
+        || to.ends_with("containerd.sock")
+        || to.ends_with("crio.sock")
+        || to.ends_with("podman.sock")
 }
 
 fn is_local_engine(url: &str) -> bool {
@@ -251,7 +373,16 @@ mod tests {
     #[test]
     fn the_release_agent() {
         let mut run = Run::new();
-        run.push(1, What::Mount { call: "mount".into(), source: "cgroup".into(), target: "/tmp/c".into(), filesystem: "cgroup".into(), result: -1 });
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "cgroup".into(),
+                target: "/tmp/c".into(),
+                filesystem: "cgroup".into(),
+                result: -1,
+            },
+        );
         run.write(1, "/tmp/c/release_agent", b"/cmd");
         hit(&BEHAVIOUR, run, Weight::Proof, "writes /tmp/c/release_agent");
     }
@@ -259,7 +390,16 @@ mod tests {
     #[test]
     fn the_hosts_disk() {
         let mut run = Run::new();
-        run.push(1, What::Mount { call: "mount".into(), source: "/dev/sda1".into(), target: "/mnt".into(), filesystem: "ext4".into(), result: -1 });
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "/dev/sda1".into(),
+                target: "/mnt".into(),
+                filesystem: "ext4".into(),
+                result: -1,
+            },
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "mounts the host's disk /dev/sda1");
         let mut run = Run::new();
         run.push(1, What::Make { path: "/tmp/x".into(), what: "device".into(), device: Some(8 << 8 | 1), result: -1 });
@@ -285,20 +425,50 @@ mod tests {
     #[test]
     fn the_engines_socket_with_the_hosts_root() {
         let mut run = Run::new();
-        run.spawn(1, "/usr/bin/curl", &[
-            "curl", "--unix-socket", "/var/run/docker.sock", "-d", r#"{"HostConfig":{"Binds":["/:/host"]}}"#, "http://x/containers/create",
-        ]);
+        run.spawn(
+            1,
+            "/usr/bin/curl",
+            &[
+                "curl",
+                "--unix-socket",
+                "/var/run/docker.sock",
+                "-d",
+                r#"{"HostConfig":{"Binds":["/:/host"]}}"#,
+                "http://x/containers/create",
+            ],
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "container with the host's root");
     }
 
     #[test]
     fn an_engine_inside_a_container_is_none() {
         let mut run = Run::of("/usr/local/bin/dockerd", &["dockerd"]);
-        run.push(1, What::Mount { call: "mount".into(), source: "cgroup".into(), target: "/sys/fs/cgroup/cpu".into(), filesystem: "cgroup".into(), result: -1 });
-        run.push(1, What::Mount { call: "mount".into(), source: "overlay".into(), target: "/var/lib/docker/overlay2/x".into(), filesystem: "overlay".into(), result: -1 });
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "cgroup".into(),
+                target: "/sys/fs/cgroup/cpu".into(),
+                filesystem: "cgroup".into(),
+                result: -1,
+            },
+        );
+        run.push(
+            1,
+            What::Mount {
+                call: "mount".into(),
+                source: "overlay".into(),
+                target: "/var/lib/docker/overlay2/x".into(),
+                filesystem: "overlay".into(),
+                result: -1,
+            },
+        );
         run.push(1, What::Namespace { call: "unshare".into(), flags: 0, result: -1 });
         run.push(1, What::Kernel { call: "bpf".into(), arguments: vec![], result: -1 });
-        run.push(1, What::Make { path: "/dev/net/tun".into(), what: "device".into(), device: Some(10 << 8 | 200), result: 0 });
+        run.push(
+            1,
+            What::Make { path: "/dev/net/tun".into(), what: "device".into(), device: Some(10 << 8 | 200), result: 0 },
+        );
         miss(&BEHAVIOUR, run);
     }
 

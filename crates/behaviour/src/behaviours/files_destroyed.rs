@@ -31,7 +31,8 @@ const FILES_MIN: usize = 20;
 const FOLDERS_MIN: usize = 3;
 /// Folders of the system and of data; what lies elsewhere does not count.
 const SYSTEM: &[&str] = &["/bin", "/sbin", "/etc", "/usr", "/lib", "/lib64", "/boot"];
-const DATA: &[&str] = &["/home", "/root", "/srv", "/opt", "/var/lib", "/var/www", "/var/mail", "/var/backups", "/data", "/mnt", "/media"];
+const DATA: &[&str] =
+    &["/home", "/root", "/srv", "/opt", "/var/lib", "/var/www", "/var/mail", "/var/backups", "/data", "/mnt", "/media"];
 
 #[derive(Default)]
 struct Loss<'a> {
@@ -51,21 +52,33 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             What::Open { path, write: true, create: false, result: 0.., .. } => (path.as_str(), "overwrites"),
             _ => continue,
         };
-        let Some(folder) = SYSTEM.iter().chain(DATA).find(|folder| path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/'))) else {
+        let Some(folder) = SYSTEM
+            .iter()
+            .chain(DATA)
+            .find(|folder| path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/')))
+        else {
             if path.starts_with("/dev/") && how == "overwrites" && disk(path) {
                 let who = story.program(at).map_or("a program", |program| program.tool());
                 found.push(Match::new(at, format!("{who} opens the disk {path} for writing")).sign());
             }
             continue;
         };
-        if path.contains("/cache/") || path.contains("/.cache/") || path.contains("/tmp/") || path.contains("__pycache__") || path.contains("/node_modules/") {
+        if path.contains("/cache/")
+            || path.contains("/.cache/")
+            || path.contains("/tmp/")
+            || path.contains("__pycache__")
+            || path.contains("/node_modules/")
+        {
             continue;
         }
         // What the run made itself is nobody's loss; what it overwrites first here, was there before.
         let made = story.file(path).and_then(|file| file.made);
         let own = match how {
             "deletes" => made.is_some_and(|made| made < at && created(story, made)),
-            _ => made.is_some_and(|made| made < at) || created(story, at) && made == Some(at) && !truncates_only(story, at),
+            _ => {
+                made.is_some_and(|made| made < at)
+                    || created(story, at) && made == Some(at) && !truncates_only(story, at)
+            }
         };
         let installs = story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
         if own || installs {
@@ -108,25 +121,47 @@ fn truncates_only(story: &Story<'_>, at: usize) -> bool {
 
 fn disk(path: &str) -> bool {
     let name = path.trim_start_matches("/dev/");
-    let lettered = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()) && rest.len() <= 3);
-    ["sd", "vd", "xvd", "hd"].iter().any(|kind| lettered(kind)) || name.starts_with("nvme") || name.starts_with("mmcblk")
+    let lettered = |kind: &str| {
+        name.strip_prefix(kind)
+            .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()) && rest.len() <= 3)
+    };
+    ["sd", "vd", "xvd", "hd"].iter().any(|kind| lettered(kind))
+        || name.starts_with("nvme")
+        || name.starts_with("mmcblk")
 }
 
 /// What a command line alone orders.
 fn ordered(program: &Program<'_>) -> Option<Match> {
     let words: Vec<&str> = program.arguments.iter().skip(1).map(String::as_str).collect();
     let line = || model::text::shortened(&program.line(), 100).into_owned();
-    let on_disk = words.iter().any(|word| disk(word.strip_prefix("of=").unwrap_or(word)) && (word.starts_with("/dev/") || word.starts_with("of=/dev/")));
+    let on_disk = words.iter().any(|word| {
+        disk(word.strip_prefix("of=").unwrap_or(word)) && (word.starts_with("/dev/") || word.starts_with("of=/dev/"))
+    });
     let tool = program.tool();
     match tool {
-        "dd" if words.iter().any(|word| word.strip_prefix("of=").is_some_and(disk)) => Some(Match::new(program.at, format!("overwrites a disk: {}", line()))),
-        "shred" | "wipefs" | "blkdiscard" | "badblocks" | "mke2fs" if on_disk => Some(Match::new(program.at, format!("overwrites a disk: {}", line()))),
-        _ if tool.starts_with("mkfs") && on_disk => Some(Match::new(program.at, format!("overwrites a disk: {}", line()))),
+        "dd" if words.iter().any(|word| word.strip_prefix("of=").is_some_and(disk)) => {
+            Some(Match::new(program.at, format!("overwrites a disk: {}", line())))
+        }
+        "shred" | "wipefs" | "blkdiscard" | "badblocks" | "mke2fs" if on_disk => {
+            Some(Match::new(program.at, format!("overwrites a disk: {}", line())))
+        }
+        _ if tool.starts_with("mkfs") && on_disk => {
+            Some(Match::new(program.at, format!("overwrites a disk: {}", line())))
+        }
         "rm" | "shred" | "srm" => {
-            let roots = words.iter().filter(|word| SYSTEM.contains(&word.trim_end_matches('/').trim_end_matches("/*")) || **word == "/" || **word == "/*").count();
-            let recursive = tool != "rm" || words.iter().any(|word| word.starts_with('-') && (word.contains('r') || word.contains('R')));
+            let roots = words
+                .iter()
+                .filter(|word| {
+                    SYSTEM.contains(&word.trim_end_matches('/').trim_end_matches("/*"))
+                        || **word == "/"
+                        || **word == "/*"
+                })
+                .count();
+            let recursive = tool != "rm"
+                || words.iter().any(|word| word.starts_with('-') && (word.contains('r') || word.contains('R')));
             let whole = words.contains(&"--no-preserve-root") || words.contains(&"/") || words.contains(&"/*");
-            (recursive && (whole || roots >= 3)).then(|| Match::new(program.at, format!("deletes the system: {}", line())))
+            (recursive && (whole || roots >= 3))
+                .then(|| Match::new(program.at, format!("deletes the system: {}", line())))
         }
         _ => None,
     }

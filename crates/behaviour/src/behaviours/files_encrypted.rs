@@ -31,9 +31,71 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 const FILES_MIN: usize = 8;
 /// Endings that honest tools add.
 const ORDINARY: &[&str] = &[
-    "gz", "xz", "bz2", "zst", "lz4", "zip", "Z", "br", "bak", "old", "orig", "tmp", "temp", "part", "new", "save", "dpkg-new", "dpkg-tmp", "dpkg-old", "dpkg-dist", "rpmsave", "rpmnew",
-    "swp", "log", "pyc", "pyo", "o", "lock", "done", "ready", "processed", "1", "2", "3", "4", "5", "deleted", "compact", "merged", "backup", "partial", "apk-new", "ucf-dist", "md5", "sha256", "sum",
-    "sig", "asc", "snappy", "gzip", "json", "map", "min", "crc", "meta", "index", "tsm", "cleaned", "snapshot", "deactivated", "disabled", "ref", "d", "timestamp", "delayed",
+    "gz",
+    "xz",
+    "bz2",
+    "zst",
+    "lz4",
+    "zip",
+    "Z",
+    "br",
+    "bak",
+    "old",
+    "orig",
+    "tmp",
+    "temp",
+    "part",
+    "new",
+    "save",
+    "dpkg-new",
+    "dpkg-tmp",
+    "dpkg-old",
+    "dpkg-dist",
+    "rpmsave",
+    "rpmnew",
+    "swp",
+    "log",
+    "pyc",
+    "pyo",
+    "o",
+    "lock",
+    "done",
+    "ready",
+    "processed",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "deleted",
+    "compact",
+    "merged",
+    "backup",
+    "partial",
+    "apk-new",
+    "ucf-dist",
+    "md5",
+    "sha256",
+    "sum",
+    "sig",
+    "asc",
+    "snappy",
+    "gzip",
+    "json",
+    "map",
+    "min",
+    "crc",
+    "meta",
+    "index",
+    "tsm",
+    "cleaned",
+    "snapshot",
+    "deactivated",
+    "disabled",
+    "ref",
+    "d",
+    "timestamp",
+    "delayed",
 ];
 
 #[derive(Default)]
@@ -80,7 +142,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let program = story.program(first);
         let packs = program.is_some_and(|program| program.is_unpacker() && program.tool() != "7z");
         let who = program.map_or("a program", |program| program.tool());
-        let told = format!("{who} replaces {} files in {} folders, new ending .{name}", ending.count, ending.folders.len());
+        let told =
+            format!("{who} replaces {} files in {} folders, new ending .{name}", ending.count, ending.folders.len());
         Some(match note {
             Some((_, path)) => Match::new(first, format!("{told}, and leaves {path}")),
             None if packs => Match::new(first, told).fact(),
@@ -100,7 +163,8 @@ fn count<'a>(endings: &mut BTreeMap<&'a str, Ending<'a>>, ending: &'a str, at: u
 fn added<'a>(from: &str, to: &'a str) -> Option<&'a str> {
     let ending = to.strip_prefix(from)?.strip_prefix(['.', '_', '-'])?;
     // More than letters and digits, or too long, is a name and no ending.
-    let plain = (2..=32).contains(&ending.len()) && ending.chars().all(|character| character.is_ascii_alphanumeric() || "-_@.[]".contains(character));
+    let plain = (2..=32).contains(&ending.len())
+        && ending.chars().all(|character| character.is_ascii_alphanumeric() || "-_@.[]".contains(character));
     (plain && !ending.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')).then_some(ending)
 }
 
@@ -109,7 +173,11 @@ fn twin<'a>(story: &Story<'a>, path: &str, at: usize) -> Option<&'a str> {
     /// How far back a twin is looked for, in events.
     const BACK: usize = 12;
     (at.saturating_sub(BACK)..at).rev().find_map(|before| match story.what(before)? {
-        What::Open { path: other, write: true, result: 0.., .. } | What::Write { path: other, .. } if other.len() > path.len() && other.starts_with(path) => Some(other.as_str()),
+        What::Open { path: other, write: true, result: 0.., .. } | What::Write { path: other, .. }
+            if other.len() > path.len() && other.starts_with(path) =>
+        {
+            Some(other.as_str())
+        }
         _ => None,
     })
 }
@@ -119,10 +187,29 @@ fn note<'a>(story: &Story<'a>) -> Option<(usize, &'a str)> {
     story.events().find_map(|(at, event)| match &event.what {
         What::Write { path, head, .. } => {
             let name = base(path).to_ascii_lowercase();
-            let called = ["readme", "read_me", "decrypt", "recover", "restore", "ransom", "how_to", "howto", "warning", "unlock", "help_", "your_files"].iter().any(|word| name.contains(word));
+            let called = [
+                "readme",
+                "read_me",
+                "decrypt",
+                "recover",
+                "restore",
+                "ransom",
+                "how_to",
+                "howto",
+                "warning",
+                "unlock",
+                "help_",
+                "your_files",
+            ]
+            .iter()
+            .any(|word| name.contains(word));
             let text = payload::text(head).to_ascii_lowercase();
-            let asks = ["encrypted", "decrypt", "bitcoin", "btc", "monero", "ransom", "your files", "payment", "onion"].iter().filter(|word| text.contains(*word)).count();
-            (asks >= 3 || asks >= 2 && called || asks >= 1 && called && !name.contains("readme.md")).then_some((at, path.as_str()))
+            let asks = ["encrypted", "decrypt", "bitcoin", "btc", "monero", "ransom", "your files", "payment", "onion"]
+                .iter()
+                .filter(|word| text.contains(*word))
+                .count();
+            (asks >= 3 || asks >= 2 && called || asks >= 1 && called && !name.contains("readme.md"))
+                .then_some((at, path.as_str()))
         }
         _ => None,
     })
@@ -144,7 +231,12 @@ mod tests {
             run.rename(1, &path, &format!("{path}.locked"));
         }
         run.write(1, "/data/HOW_TO_DECRYPT.txt", NOTE);
-        hit(&BEHAVIOUR, run, Weight::Proof, "replaces 20 files in 3 folders, new ending .locked, and leaves /data/HOW_TO_DECRYPT.txt");
+        hit(
+            &BEHAVIOUR,
+            run,
+            Weight::Proof,
+            "replaces 20 files in 3 folders, new ending .locked, and leaves /data/HOW_TO_DECRYPT.txt",
+        );
     }
 
     #[test]

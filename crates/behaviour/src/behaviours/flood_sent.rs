@@ -10,7 +10,11 @@
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, indicators, programs::Program, story::{Story, host_of}};
+use crate::{
+    About, Behaviour, Judge, Match, indicators,
+    programs::Program,
+    story::{Story, host_of},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -34,9 +38,45 @@ const UDP_PACKETS_MIN: u64 = 500;
 const UDP_PER_SECOND_MIN: u64 = 100;
 /// Load and measuring tools, by what they are openly called.
 const LOAD_TOOLS: &[&str] = &[
-    "ab", "wrk", "wrk2", "siege", "hey", "vegeta", "k6", "locust", "jmeter", "bombardier", "autocannon", "httperf", "h2load", "gatling", "tsung", "oha",
-    "artillery", "iperf", "iperf3", "netperf", "fortio", "drill", "boom", "ddosify", "cassowary", "ali", "plow", "dnsperf", "resperf", "flent", "memtier_benchmark",
-    "redis-benchmark", "pgbench", "sysbench", "ycsb", "nuttcp", "trafgen", "fping", "ping",
+    "ab",
+    "wrk",
+    "wrk2",
+    "siege",
+    "hey",
+    "vegeta",
+    "k6",
+    "locust",
+    "jmeter",
+    "bombardier",
+    "autocannon",
+    "httperf",
+    "h2load",
+    "gatling",
+    "tsung",
+    "oha",
+    "artillery",
+    "iperf",
+    "iperf3",
+    "netperf",
+    "fortio",
+    "drill",
+    "boom",
+    "ddosify",
+    "cassowary",
+    "ali",
+    "plow",
+    "dnsperf",
+    "resperf",
+    "flent",
+    "memtier_benchmark",
+    "redis-benchmark",
+    "pgbench",
+    "sysbench",
+    "ycsb",
+    "nuttcp",
+    "trafgen",
+    "fping",
+    "ping",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -53,11 +93,14 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             _ => (PACKETS_MIN, PER_SECOND_MIN),
         };
         // Name servers and clocks ask others at a rate of their own.
-        let is_dns = shape == "udp" && *forged_sources == 0 && matches!(port(target), 53 | 123 | 443 | 51_820 | 1_194 | 4_500 | 500);
+        let is_dns = shape == "udp"
+            && *forged_sources == 0
+            && matches!(port(target), 53 | 123 | 443 | 51_820 | 1_194 | 4_500 | 500);
         let forged = *forged_sources >= 8 && *packets >= 50;
         let told = |how: &str| {
             let forged = if *forged_sources > 0 { format!(", {forged_sources} forged sources") } else { String::new() };
-            let list = fetched_before(story, at).map_or(String::new(), |url| format!(", after fetching {}", model::text::shortened(url, 80)));
+            let list = fetched_before(story, at)
+                .map_or(String::new(), |url| format!(", after fetching {}", model::text::shortened(url, 80)));
             Match::new(at, format!("{packets} {shape} packets to {place}, {rate} a second{forged}{how}{list}"))
                 .with([indicators::target(target, name.as_deref())])
                 .with(fetched_before(story, at).map(indicators::url))
@@ -84,14 +127,19 @@ fn port(target: &str) -> u16 {
 /// The open load tool that sends it, if that is known. One that was brought in during the run is none.
 fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
     let named = |program: &Program<'a>| {
-        let script = program.script().map(|script| crate::programs::base(script).trim_end_matches(".py").trim_end_matches(".sh"));
+        let script = program
+            .script()
+            .map(|script| crate::programs::base(script).trim_end_matches(".py").trim_end_matches(".sh"));
         let known = [Some(program.tool()), script].into_iter().flatten().find(|name| LOAD_TOOLS.contains(name));
         known.filter(|_| !program.written && !program.nameless)
     };
     if let Some(program) = story.program(at) {
         return named(&program);
     }
-    let life = story.flows().find(|flow| flow.remote == target || host_of(flow.remote) == host_of(target)).and_then(|flow| flow.life);
+    let life = story
+        .flows()
+        .find(|flow| flow.remote == target || host_of(flow.remote) == host_of(target))
+        .and_then(|flow| flow.life);
     match life {
         Some(life) => story.last_program(life).and_then(|program| named(&program)),
         // Nobody knows who sent it: only a run of nothing but such tools and shells excuses it.

@@ -45,8 +45,13 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     }
     let at = generated.iter().map(|(_, (at, _))| *at).max().unwrap_or(0);
     let shown: Vec<_> = generated.iter().take(4).map(|(label, (_, zone))| format!("{label}.{zone}")).collect();
-    let told = Match::new(at, format!("{} generated names that do not exist: {}, …", generated.len(), shown.join(", ")))
-        .with(generated.iter().take(32).map(|(label, (_, zone))| indicators::of(IndicatorKind::Domain, format!("{label}.{zone}"))));
+    let told =
+        Match::new(at, format!("{} generated names that do not exist: {}, …", generated.len(), shown.join(", "))).with(
+            generated
+                .iter()
+                .take(32)
+                .map(|(label, (_, zone))| indicators::of(IndicatorKind::Domain, format!("{label}.{zone}"))),
+        );
     vec![if generated.len() >= PROOF_MIN { told } else { told.sign() }]
 }
 
@@ -94,7 +99,11 @@ fn is_generated(label: &str) -> bool {
         }
     }
     let rare = label.bytes().filter(|byte| b"qxzjkvw".contains(byte)).count();
-    longest >= 5 || switches >= 3 || letters >= 7 && vowels * 5 < letters || longest >= 4 && rare * 6 >= label.len() || rare * 4 >= label.len()
+    longest >= 5
+        || switches >= 3
+        || letters >= 7 && vowels * 5 < letters
+        || longest >= 4 && rare * 6 >= label.len()
+        || rare * 4 >= label.len()
 }
 
 #[cfg(test)]
@@ -103,8 +112,20 @@ mod tests {
     use crate::testing::{Run, hit, miss};
 
     const CHANCE: &[&str] = &[
-        "xkqjvbnwtr", "qpwmzkdlsx", "bvtrnqkxpw", "zjxkwqmtbn", "hgfdkqwzxv", "mnbvqwkzjx", "a8f3k2q9zx", "lkjhgqwxzv", "wqzxkvjtrb", "pqkxzvwmnb", "tq4x9z2kvw", "rtkqxzvwbn",
-        "vbnqkxwzjt", "kxqzwvjbnm",
+        "xkqjvbnwtr",
+        "qpwmzkdlsx",
+        "bvtrnqkxpw",
+        "zjxkwqmtbn",
+        "hgfdkqwzxv",
+        "mnbvqwkzjx",
+        "a8f3k2q9zx",
+        "lkjhgqwxzv",
+        "wqzxkvjtrb",
+        "pqkxzvwmnb",
+        "tq4x9z2kvw",
+        "rtkqxzvwbn",
+        "vbnqkxwzjt",
+        "kxqzwvjbnm",
     ];
 
     #[test]
@@ -128,7 +149,18 @@ mod tests {
     #[test]
     fn search_domains_and_services_that_are_missing_are_none() {
         let mut run = Run::new();
-        for name in ["postgres", "redis", "rabbitmq", "kafka-broker-1", "elasticsearch", "prometheus", "alertmanager", "zookeeper", "memcached", "consul"] {
+        for name in [
+            "postgres",
+            "redis",
+            "rabbitmq",
+            "kafka-broker-1",
+            "elasticsearch",
+            "prometheus",
+            "alertmanager",
+            "zookeeper",
+            "memcached",
+            "consul",
+        ] {
             run.dns(1, name, "A", &[]);
             run.dns(1, &format!("{name}.example.org"), "A", &[]);
             run.dns(1, &format!("{name}.org"), "A", &[]);

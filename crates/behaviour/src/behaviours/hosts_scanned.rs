@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, story::{Story, host_of}};
+use crate::{
+    About, Behaviour, Judge, Match,
+    story::{Story, host_of},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {

@@ -25,7 +25,25 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
-const CLIENTS: &[&str] = &["eggdrop", "znc", "irssi", "weechat", "limnoria", "supybot", "sopel", "thelounge", "matterbridge", "bitlbee", "hubot", "errbot", "quasselcore", "ergo", "inspircd", "ngircd", "unrealircd"];
+const CLIENTS: &[&str] = &[
+    "eggdrop",
+    "znc",
+    "irssi",
+    "weechat",
+    "limnoria",
+    "supybot",
+    "sopel",
+    "thelounge",
+    "matterbridge",
+    "bitlbee",
+    "hubot",
+    "errbot",
+    "quasselcore",
+    "ergo",
+    "inspircd",
+    "ngircd",
+    "unrealircd",
+];
 
 #[derive(Default)]
 struct Session<'a> {
@@ -59,16 +77,27 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     for (flow, session) in sessions {
         let (Some(flow), Some(channel)) = (story.flow(flow), session.channel) else { continue };
         let life = flow.life;
-        let client = life.and_then(|life| story.last_program(life)).is_some_and(|program| (program.is(CLIENTS) || program.script().is_some_and(|script| CLIENTS.contains(&crate::programs::base(script)))) && !program.written);
+        let client = life.and_then(|life| story.last_program(life)).is_some_and(|program| {
+            (program.is(CLIENTS)
+                || program.script().is_some_and(|script| CLIENTS.contains(&crate::programs::base(script))))
+                && !program.written
+        });
         let starts = life.and_then(|life| story.life(life)).and_then(|of| {
             of.children.iter().find_map(|child| {
-                story.own_programs(*child).find(|program| program.at > session.at && story.life(*child).is_some_and(|child| !child.execs.is_empty()) && (program.is_shell() || program.is_downloader() || program.written))
+                story.own_programs(*child).find(|program| {
+                    program.at > session.at
+                        && story.life(*child).is_some_and(|child| !child.execs.is_empty())
+                        && (program.is_shell() || program.is_downloader() || program.written)
+                })
             })
         });
         let place = format!("{channel} at {} as {}", flow.remote, session.nick);
-        let told = |at: usize, what: &str| Match::new(at, format!("joins {place}{what}")).with([indicators::host(flow)]);
+        let told =
+            |at: usize, what: &str| Match::new(at, format!("joins {place}{what}")).with([indicators::host(flow)]);
         found.push(match (starts, flood.filter(|at| *at > session.at), client) {
-            (Some(program), _, false) => told(program.at, &format!(", then runs {}", model::text::shortened(&program.line(), 80))),
+            (Some(program), _, false) => {
+                told(program.at, &format!(", then runs {}", model::text::shortened(&program.line(), 80)))
+            }
             (None, Some(at), false) => told(at, ", then floods").is(Category::Ddos),
             (.., true) => told(session.at, "").fact(),
             _ if is_bot(session.nick) => told(session.at, "").sign(),

@@ -27,7 +27,27 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// Fewest recipients.
 const RECIPIENTS_MIN: usize = 10;
-const SERVERS: &[&str] = &["smtp", "qmgr", "master", "exim4", "exim", "sendmail", "smtpd", "opensmtpd", "qmail-remote", "msmtp", "postfix", "maddy", "stalwart", "haraka", "james", "mailman", "sympa", "listmonk", "mlmmj-send"];
+const SERVERS: &[&str] = &[
+    "smtp",
+    "qmgr",
+    "master",
+    "exim4",
+    "exim",
+    "sendmail",
+    "smtpd",
+    "opensmtpd",
+    "qmail-remote",
+    "msmtp",
+    "postfix",
+    "maddy",
+    "stalwart",
+    "haraka",
+    "james",
+    "mailman",
+    "sympa",
+    "listmonk",
+    "mlmmj-send",
+];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut recipients: BTreeSet<&str> = BTreeSet::new();
@@ -38,7 +58,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         if service != "smtp" && service != "submission" && service != "smtps" {
             continue;
         }
-        let Some(to) = text.get(..8).filter(|word| word.eq_ignore_ascii_case("RCPT TO:")).and_then(|_| text.get(8..)) else { continue };
+        let Some(to) = text.get(..8).filter(|word| word.eq_ignore_ascii_case("RCPT TO:")).and_then(|_| text.get(8..))
+        else {
+            continue;
+        };
         recipients.insert(to.trim());
         last = Some(at);
         if hosts.len() < 32 {
@@ -58,7 +81,12 @@ mod tests {
 
     fn mails(run: &mut Run, count: usize) {
         for number in 0..count {
-            run.messages(1, &format!("198.51.100.{}:25", number % 5 + 1), "smtp", &["EHLO x", "MAIL FROM:<a@b.example>", &format!("RCPT TO:<u{number}@c.example>"), "DATA"]);
+            run.messages(
+                1,
+                &format!("198.51.100.{}:25", number % 5 + 1),
+                "smtp",
+                &["EHLO x", "MAIL FROM:<a@b.example>", &format!("RCPT TO:<u{number}@c.example>"), "DATA"],
+            );
         }
     }
 

@@ -25,7 +25,14 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 /// Runtimes that protect their own binary, and what they call the copy.
-const SEALED: &[(&str, &str)] = &[("runc", "runc_cloned"), ("crun", "crun"), ("youki", "youki"), ("lxc-start", "lxc"), ("sysbox-runc", "runc_cloned"), ("systemd", "systemd")];
+const SEALED: &[(&str, &str)] = &[
+    ("runc", "runc_cloned"),
+    ("crun", "crun"),
+    ("youki", "youki"),
+    ("lxc-start", "lxc"),
+    ("sysbox-runc", "runc_cloned"),
+    ("systemd", "systemd"),
+];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
@@ -41,8 +48,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             !before.written && SEALED.iter().any(|(tool, name)| before.tool() == *tool && program.path.contains(name))
         });
         let by = before.map_or(String::new(), |before| format!(", started by {}", before.tool()));
-        let told = Match::new(program.at, format!("runs {} as {}{by}", program.path, model::text::shortened(&program.line(), 80)))
-            .with(indicators::of_life(story, life).into_iter().take(8));
+        let told = Match::new(
+            program.at,
+            format!("runs {} as {}{by}", program.path, model::text::shortened(&program.line(), 80)),
+        )
+        .with(indicators::of_life(story, life).into_iter().take(8));
         found.push(match (sealed, memory, program.written) {
             (true, ..) => told.fact(),
             (_, true, _) | (_, _, true) => told,

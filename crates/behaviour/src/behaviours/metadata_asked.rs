@@ -38,7 +38,8 @@ const PATHS: &[(&str, &str)] = &[
     ("/ram/security-credentials", "Alibaba"),
     ("/opc/v2/instance", "Oracle"),
 ];
-const HOSTS: &[&str] = &["169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200", "fd00:ec2::254", "metadata"];
+const HOSTS: &[&str] =
+    &["169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200", "fd00:ec2::254", "metadata"];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut clouds: BTreeSet<&str> = BTreeSet::new();

@@ -27,11 +27,28 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
-const POOL_SCHEMES: &[&str] =
-    &["stratum+tcp://", "stratum+ssl://", "stratum+tls://", "stratum1+tcp://", "stratum2+tcp://", "ethproxy+tcp://", "daemon+http://"];
+const POOL_SCHEMES: &[&str] = &[
+    "stratum+tcp://",
+    "stratum+ssl://",
+    "stratum+tls://",
+    "stratum1+tcp://",
+    "stratum2+tcp://",
+    "ethproxy+tcp://",
+    "daemon+http://",
+];
 const OPTIONS: &[&str] = &[
-    "--donate-level", "--randomx-", "--cpu-max-threads-hint", "--rig-id", "--nicehash", "--huge-pages-jit", "--randomx-no-numa", "--cpu-no-yield",
-    "--asm=ryzen", "--algo=rx", "--coin=monero", "--coin=xmr",
+    "--donate-level",
+    "--randomx-",
+    "--cpu-max-threads-hint",
+    "--rig-id",
+    "--nicehash",
+    "--huge-pages-jit",
+    "--randomx-no-numa",
+    "--cpu-no-yield",
+    "--asm=ryzen",
+    "--algo=rx",
+    "--coin=monero",
+    "--coin=xmr",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -44,10 +61,14 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     };
     for (at, event) in story.events() {
         match &event.what {
-            What::Open { path, write, .. } | What::Open { path, create: write, .. } if path.ends_with("hugepages") && *write => {
+            What::Open { path, write, .. } | What::Open { path, create: write, .. }
+                if path.ends_with("hugepages") && *write =>
+            {
                 note("huge pages", at);
             }
-            What::Open { path, .. } if path.starts_with("/dev/cpu/") && path.ends_with("/msr") => note("processor registers", at),
+            What::Open { path, .. } if path.starts_with("/dev/cpu/") && path.ends_with("/msr") => {
+                note("processor registers", at)
+            }
             What::Open { path, write: true, .. } if path == "/proc/sys/kernel/nmi_watchdog" => note("watchdog off", at),
             What::Exec { .. } => {
                 let Some(program) = story.program(at) else { continue };
@@ -110,7 +131,10 @@ fn command_lines(story: &Story<'_>) -> Vec<Match> {
         }
         let mut seen = wallet::find(&line);
         if let Some(pool) = scheme.and_then(|from| line.get(from..)) {
-            let pool = pool.split(|character: char| character.is_whitespace() || "\"'/,".contains(character)).next().unwrap_or("");
+            let pool = pool
+                .split(|character: char| character.is_whitespace() || "\"'/,".contains(character))
+                .next()
+                .unwrap_or("");
             seen.push(indicators::of(IndicatorKind::Pool, pool.rsplit('@').next().unwrap_or(pool)));
         }
         let told = Match::new(program.at, format!("starts {}", model::text::shortened(&line, 160))).with(seen);

@@ -12,7 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use super::hosts_scanned;
-use crate::{About, Behaviour, Judge, Match, indicators, story::{Story, host_of}};
+use crate::{
+    About, Behaviour, Judge, Match, indicators,
+    story::{Story, host_of},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -33,7 +36,8 @@ const PASSWORDS_MIN: usize = 4;
 /// Fewest hosts with the same passwords.
 const HOSTS_MIN: usize = 3;
 /// Tools for people who guess on purpose: only with targets of others they are more.
-const GUESSERS: &[&str] = &["hydra", "medusa", "ncrack", "patator", "crowbar", "brutespray", "msfconsole", "nmap", "thc-pptp-bruter"];
+const GUESSERS: &[&str] =
+    &["hydra", "medusa", "ncrack", "patator", "crowbar", "brutespray", "msfconsole", "nmap", "thc-pptp-bruter"];
 
 #[derive(Default)]
 struct Tried<'a> {
@@ -65,8 +69,9 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     for (service, tried) in by_service {
         let Tried { at, hosts, public, secrets, let_in } = &tried;
         let passwords = secrets.len();
-        let told = Match::new(*at, format!("{passwords} {service} accounts tried at {} hosts, {let_in} let in", hosts.len()))
-            .with(hosts.iter().take(16).map(|host| indicators::of(model::IndicatorKind::Address, *host)));
+        let told =
+            Match::new(*at, format!("{passwords} {service} accounts tried at {} hosts, {let_in} let in", hosts.len()))
+                .with(hosts.iter().take(16).map(|host| indicators::of(model::IndicatorKind::Address, *host)));
         let spreads = hosts.len() >= HOSTS_MIN && (scans || (*public && passwords >= 2)) || (scans && passwords >= 2);
         if guesser.is_some() && (spreads || passwords >= PASSWORDS_MIN) {
             found.push(told.is(Category::HackingTool).sign());
@@ -84,12 +89,16 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 /// Commands sent into a session at another machine that fetch something and start it.
 fn sent_after_login(story: &Story<'_>) -> Vec<Match> {
-    const FETCH: &[&str] = &["wget ", "curl ", "tftp ", "ftpget ", "/bin/busybox ", "echo -ne \"\\x7f", "echo -ne '\\x7f"];
-    const START: &[&str] = &["chmod ", "| sh", "|sh", "| bash", "|bash", "sh ./", "; ./", "&& ./", "sh /tmp", "> /tmp", "-o- |"];
+    const FETCH: &[&str] =
+        &["wget ", "curl ", "tftp ", "ftpget ", "/bin/busybox ", "echo -ne \"\\x7f", "echo -ne '\\x7f"];
+    const START: &[&str] =
+        &["chmod ", "| sh", "|sh", "| bash", "|bash", "sh ./", "; ./", "&& ./", "sh /tmp", "> /tmp", "-o- |"];
     let mut by_flow: BTreeMap<u64, (usize, bool, bool)> = BTreeMap::new();
     for (at, event) in story.events() {
         let What::Message { flow, service, text } = &event.what else { continue };
-        if !matches!(service.as_str(), "telnet" | "ssh" | "shell" | "ftp") || story.flow(*flow).is_some_and(|flow| flow.inbound) {
+        if !matches!(service.as_str(), "telnet" | "ssh" | "shell" | "ftp")
+            || story.flow(*flow).is_some_and(|flow| flow.inbound)
+        {
             continue;
         }
         let (first, fetches, starts) = by_flow.entry(*flow).or_insert((at, false, false));
@@ -110,8 +119,13 @@ fn sent_after_login(story: &Story<'_>) -> Vec<Match> {
                 .collect::<Vec<_>>(),
             _ => Vec::new(),
         };
-        let administers = flow.life.and_then(|life| story.last_program(life)).is_some_and(|program| program.is(&["ssh", "ansible", "ansible-playbook"]));
-        let told = Match::new(at, format!("tells {} to fetch and start a program", flow.remote)).with([indicators::host(flow)]).with(urls);
+        let administers = flow
+            .life
+            .and_then(|life| story.last_program(life))
+            .is_some_and(|program| program.is(&["ssh", "ansible", "ansible-playbook"]));
+        let told = Match::new(at, format!("tells {} to fetch and start a program", flow.remote))
+            .with([indicators::host(flow)])
+            .with(urls);
         found.push(if administers || !(flow.is_public() && flow.name.is_none()) { told.sign().draft() } else { told });
     }
     found
@@ -124,13 +138,16 @@ mod tests {
 
     fn login(run: &mut Run, to: &str, service: &str, user: &str, password: &str) -> u64 {
         let flow = run.flow_open(1, to, None);
-        run.push(0, What::Login {
-            flow,
-            service: service.to_owned(),
-            user: user.to_owned(),
-            password: password.to_owned(),
-            accepted: false,
-        });
+        run.push(
+            0,
+            What::Login {
+                flow,
+                service: service.to_owned(),
+                user: user.to_owned(),
+                password: password.to_owned(),
+                accepted: false,
+            },
+        );
         flow
     }
 

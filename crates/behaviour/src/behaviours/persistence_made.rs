@@ -29,7 +29,19 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let serves_ssh = story.context.exposed.contains(&22)
-        || story.programs().any(|program| program.is(&["sshd", "dropbear", "sshd-session", "gitea", "gogs", "gitolite", "forgejo", "gitlab-shell", "tinysshd"]));
+        || story.programs().any(|program| {
+            program.is(&[
+                "sshd",
+                "dropbear",
+                "sshd-session",
+                "gitea",
+                "gogs",
+                "gitolite",
+                "forgejo",
+                "gitlab-shell",
+                "tinysshd",
+            ])
+        });
     let mut found = Vec::new();
     let mut told: Vec<&str> = Vec::new();
     for (at, event) in story.events() {
@@ -84,22 +96,41 @@ fn place(path: &str) -> Option<&'static str> {
     if path.starts_with("/etc/cron") || path.starts_with("/var/spool/cron") || path == "/etc/anacrontab" {
         return Some("cron");
     }
-    if path.ends_with("/.ssh/authorized_keys") || path.ends_with("/.ssh/authorized_keys2") || path.starts_with("/etc/ssh/authorized_keys") {
+    if path.ends_with("/.ssh/authorized_keys")
+        || path.ends_with("/.ssh/authorized_keys2")
+        || path.starts_with("/etc/ssh/authorized_keys")
+    {
         return Some("keys");
     }
     if path == "/etc/ld.so.preload" {
         return Some("preload");
     }
-    if (path.starts_with("/etc/systemd/system/") || path.starts_with("/lib/systemd/system/") || path.starts_with("/usr/lib/systemd/system/") || path.contains("/.config/systemd/user/"))
+    if (path.starts_with("/etc/systemd/system/")
+        || path.starts_with("/lib/systemd/system/")
+        || path.starts_with("/usr/lib/systemd/system/")
+        || path.contains("/.config/systemd/user/"))
         && (name.ends_with(".service") || name.ends_with(".timer"))
     {
         return Some("unit");
     }
-    if path == "/etc/rc.local" || path == "/etc/rc.d/rc.local" || path.starts_with("/etc/init.d/") || path.starts_with("/etc/local.d/") || path == "/etc/inittab" || path.starts_with("/etc/rc.d/init.d/") {
+    if path == "/etc/rc.local"
+        || path == "/etc/rc.d/rc.local"
+        || path.starts_with("/etc/init.d/")
+        || path.starts_with("/etc/local.d/")
+        || path == "/etc/inittab"
+        || path.starts_with("/etc/rc.d/init.d/")
+    {
         return Some("start script");
     }
-    let profile = [".bashrc", ".bash_profile", ".profile", ".zshrc", ".bash_login", ".zprofile"].contains(&name) || path == "/etc/profile" || path.starts_with("/etc/profile.d/") || path == "/etc/bash.bashrc" || path == "/etc/bashrc" || path == "/etc/zsh/zshrc";
-    let desktop = path.contains("/.config/autostart/") || path.starts_with("/etc/update-motd.d/") || path.starts_with("/etc/udev/rules.d/");
+    let profile = [".bashrc", ".bash_profile", ".profile", ".zshrc", ".bash_login", ".zprofile"].contains(&name)
+        || path == "/etc/profile"
+        || path.starts_with("/etc/profile.d/")
+        || path == "/etc/bash.bashrc"
+        || path == "/etc/bashrc"
+        || path == "/etc/zsh/zshrc";
+    let desktop = path.contains("/.config/autostart/")
+        || path.starts_with("/etc/update-motd.d/")
+        || path.starts_with("/etc/udev/rules.d/");
     if profile {
         return Some("profile");
     }
@@ -107,10 +138,17 @@ fn place(path: &str) -> Option<&'static str> {
 }
 
 fn judged(at: usize, place: &str, path: &str, text: &str, serves_ssh: bool) -> Option<Match> {
-    let line = text.lines().find(|line| suspicious(line).is_some()).map(|line| model::text::shortened(line.trim(), 100).into_owned());
+    let line = text
+        .lines()
+        .find(|line| suspicious(line).is_some())
+        .map(|line| model::text::shortened(line.trim(), 100).into_owned());
     let told = |what: &str| Match::new(at, format!("writes {path}: {what}"));
     if let Some(line) = line {
-        let urls = text.split(|character: char| character.is_whitespace() || "\"'|;)(".contains(character)).filter(|word| word.starts_with("http://") || word.starts_with("https://")).take(8).map(indicators::url);
+        let urls = text
+            .split(|character: char| character.is_whitespace() || "\"'|;)(".contains(character))
+            .filter(|word| word.starts_with("http://") || word.starts_with("https://"))
+            .take(8)
+            .map(indicators::url);
         let found = told(&line).with(urls.collect::<Vec<_>>());
         let downloads = text.lines().filter_map(suspicious).any(|how| how == Suspicion::Fetches);
         return Some(if downloads { found } else { found.sign() });
@@ -118,17 +156,29 @@ fn judged(at: usize, place: &str, path: &str, text: &str, serves_ssh: bool) -> O
     match place {
         "preload" => {
             let library = text.split_whitespace().next().unwrap_or("");
-            let known = ["jemalloc", "tcmalloc", "mimalloc", "nss_wrapper", "faketime", "eatmydata", "gperftools", "hugetlbfs"].iter().any(|known| library.contains(known));
+            let known =
+                ["jemalloc", "tcmalloc", "mimalloc", "nss_wrapper", "faketime", "eatmydata", "gperftools", "hugetlbfs"]
+                    .iter()
+                    .any(|known| library.contains(known));
             (!library.is_empty()).then(|| if known { told(library).fact() } else { told(library) })
         }
         "keys" => {
-            let key = text.split_whitespace().find(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"));
-            key.map(|_| if serves_ssh { told("a public key, for its SSH server").fact() } else { told("a public key for a login").sign() })
+            let key = text
+                .split_whitespace()
+                .find(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"));
+            key.map(|_| {
+                if serves_ssh {
+                    told("a public key, for its SSH server").fact()
+                } else {
+                    told("a public key for a login").sign()
+                }
+            })
         }
         "unit" if text.contains("ExecStart") => Some(told("a unit").sign().draft()),
         "start script" if text.starts_with("#!") => Some(told("a start script").sign().draft()),
         "cron" => {
-            let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
+            let line =
+                text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
             Some(told(&model::text::shortened(line, 80)).fact())
         }
         _ => None,
@@ -149,20 +199,88 @@ fn suspicious(line: &str) -> Option<Suspicion> {
         return None;
     }
     let fetches = ["curl ", "wget ", "lwp-download", "fetch "].iter().any(|tool| line.contains(tool));
-    let runs = ["|sh", "| sh", "|bash", "| bash", "|/bin/sh", "|/bin/bash", "| /bin/bash", "| /bin/sh", "|python", "| python", "chmod ", "bash -c", "sh -c", "$(curl", "$(wget", "`curl", "`wget", "eval ", "&& sh ", "; sh "].iter().any(|how| line.contains(how));
+    let runs = [
+        "|sh",
+        "| sh",
+        "|bash",
+        "| bash",
+        "|/bin/sh",
+        "|/bin/bash",
+        "| /bin/bash",
+        "| /bin/sh",
+        "|python",
+        "| python",
+        "chmod ",
+        "bash -c",
+        "sh -c",
+        "$(curl",
+        "$(wget",
+        "`curl",
+        "`wget",
+        "eval ",
+        "&& sh ",
+        "; sh ",
+    ]
+    .iter()
+    .any(|how| line.contains(how));
     // A ping of a health service downloads and runs nothing.
-    if fetches && runs && !line.contains(">/dev/null 2>&1 || ") || line.contains("/dev/tcp/") || line.contains("base64 -d") && runs || line.contains("base64 --decode") && runs {
+    if fetches && runs && !line.contains(">/dev/null 2>&1 || ")
+        || line.contains("/dev/tcp/")
+        || line.contains("base64 -d") && runs
+        || line.contains("base64 --decode") && runs
+    {
         return Some(Suspicion::Fetches);
     }
     let hidden = ["/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|folder| {
         line.match_indices(folder).any(|(at, _)| {
             let before = line.get(..at).unwrap_or("").trim_end();
             // As a command, not as a place for output or a lock.
-            before.is_empty() || before.ends_with(|end: char| end.is_ascii_digit() || "*=;&|\"'(@".contains(end)) && !before.ends_with("2>&1") || before.ends_with("root") || before.ends_with("sh") || before.ends_with("nohup") || before.ends_with("reboot") || before.ends_with("hourly")
+            before.is_empty()
+                || before.ends_with(|end: char| end.is_ascii_digit() || "*=;&|\"'(@".contains(end))
+                    && !before.ends_with("2>&1")
+                || before.ends_with("root")
+                || before.ends_with("sh")
+                || before.ends_with("nohup")
+                || before.ends_with("reboot")
+                || before.ends_with("hourly")
         })
     });
     let dotted = line.split(|character: char| character.is_whitespace() || "\"';=".contains(character)).any(|word| {
-        word.starts_with('/') && word.split('/').any(|part| part.starts_with('.') && part.len() > 2 && !matches!(part, ".bashrc" | ".profile" | ".bash_aliases" | ".cargo" | ".local" | ".nvm" | ".venv" | ".config" | ".rvm" | ".sdkman" | ".bash_completion" | ".env" | ".npm-global" | ".pyenv" | ".rbenv" | ".asdf" | ".dotnet" | ".krew" | ".composer" | ".yarn" | ".bun" | ".deno" | ".fzf" | ".oh-my-zsh" | ".acme.sh" | ".cache" | ".ssh"))
+        word.starts_with('/')
+            && word.split('/').any(|part| {
+                part.starts_with('.')
+                    && part.len() > 2
+                    && !matches!(
+                        part,
+                        ".bashrc"
+                            | ".profile"
+                            | ".bash_aliases"
+                            | ".cargo"
+                            | ".local"
+                            | ".nvm"
+                            | ".venv"
+                            | ".config"
+                            | ".rvm"
+                            | ".sdkman"
+                            | ".bash_completion"
+                            | ".env"
+                            | ".npm-global"
+                            | ".pyenv"
+                            | ".rbenv"
+                            | ".asdf"
+                            | ".dotnet"
+                            | ".krew"
+                            | ".composer"
+                            | ".yarn"
+                            | ".bun"
+                            | ".deno"
+                            | ".fzf"
+                            | ".oh-my-zsh"
+                            | ".acme.sh"
+                            | ".cache"
+                            | ".ssh"
+                    )
+            })
     });
     (hidden || dotted).then_some(Suspicion::Hides)
 }

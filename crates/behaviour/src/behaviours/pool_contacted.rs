@@ -34,7 +34,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         told.push(flow.remote);
         let web = matches!(flow.port(), 80 | 443) && !flow.requests.is_empty();
         let seen = Match::new(flow.start, format!("connects to {host}, port {}", flow.port()));
-        found.push(if web { seen.fact().with([indicators::host(flow)]) } else { seen.with(indicators::pool(flow, "")) });
+        found.push(if web {
+            seen.fact().with([indicators::host(flow)])
+        } else {
+            seen.with(indicators::pool(flow, ""))
+        });
     }
     if found.is_empty() {
         let asked = story.events().find_map(|(at, event)| match &event.what {
@@ -42,7 +46,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             _ => None,
         });
         if let Some((at, name)) = asked {
-            found.push(Match::new(at, format!("asks for the address of {name}")).fact().with([indicators::of(model::IndicatorKind::Domain, name)]));
+            found.push(
+                Match::new(at, format!("asks for the address of {name}"))
+                    .fact()
+                    .with([indicators::of(model::IndicatorKind::Domain, name)]),
+            );
         }
     }
     found

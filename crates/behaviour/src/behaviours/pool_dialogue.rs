@@ -61,7 +61,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         });
         dialogue.lines += 1;
         dialogue.works |= !login.is_empty() || method.ends_with("submit") || method.contains("authorize");
-        for (kept, said) in [(&mut dialogue.login, login), (&mut dialogue.worker, worker), (&mut dialogue.agent, agent)] {
+        for (kept, said) in [(&mut dialogue.login, login), (&mut dialogue.worker, worker), (&mut dialogue.agent, agent)]
+        {
             if kept.is_empty() {
                 *kept = said;
             }
@@ -73,7 +74,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             dialogue.shares += 1;
         }
     }
-    let mut found: Vec<Match> = order.iter().filter_map(|flow| Some(told(story, *flow, dialogues.get(flow)?))).collect();
+    let mut found: Vec<Match> =
+        order.iter().filter_map(|flow| Some(told(story, *flow, dialogues.get(flow)?))).collect();
     found.extend(unrecognised(story));
     found
 }
@@ -88,8 +90,10 @@ fn told(story: &Story<'_>, flow: u64, dialogue: &Dialogue<'_>) -> Match {
     let by = if agent.is_empty() { String::new() } else { format!(" by {}", short(agent)) };
     let rig = if worker.is_empty() { String::new() } else { format!(", worker {}", short(worker)) };
     let found = match (shares, works) {
-        (1.., _) => Match::new(*at, format!("{shares} shares taken by {pool} ({dialect}){by}, login {}{rig}", short(login)))
-            .sure(Confidence::Certain),
+        (1.., _) => {
+            Match::new(*at, format!("{shares} shares taken by {pool} ({dialect}){by}, login {}{rig}", short(login)))
+                .sure(Confidence::Certain)
+        }
         (0, true) => Match::new(*at, format!("logs in to {pool} ({dialect}){by} as {}{rig}", short(login))),
         (0, false) => Match::new(*at, format!("{lines} lines of a mining dialogue ({dialect}) with {pool}{by}")).sign(),
     };
@@ -103,10 +107,14 @@ fn unrecognised(story: &Story<'_>) -> Vec<Match> {
         .filter_map(|flow| {
             let said = payload::text(flow.head).to_ascii_lowercase().replace("\": ", "\":");
             let is_miner = FIRST_LINES.iter().any(|words| words.iter().all(|word| said.contains(word)));
-            let login = said.split("\"login\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("").to_owned();
+            let login =
+                said.split("\"login\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("").to_owned();
             is_miner.then(|| {
                 let seen = indicators::pool(flow, &login);
-                let pool = seen.iter().find(|one| one.kind == IndicatorKind::Pool).map_or(String::new(), |pool| pool.value.clone());
+                let pool = seen
+                    .iter()
+                    .find(|one| one.kind == IndicatorKind::Pool)
+                    .map_or(String::new(), |pool| pool.value.clone());
                 Match::new(flow.end.unwrap_or(flow.start), format!("begins a mining dialogue with {pool}")).with(seen)
             })
         })
@@ -159,15 +167,33 @@ mod tests {
     #[test]
     fn the_first_line_to_an_unknown_service_counts() {
         let mut run = Run::new();
-        run.flow(1, "198.51.100.9:9999", None, "sink", br#"{"id": 1, "method": "mining.subscribe", "params": ["x/1"]}"#);
+        run.flow(
+            1,
+            "198.51.100.9:9999",
+            None,
+            "sink",
+            br#"{"id": 1, "method": "mining.subscribe", "params": ["x/1"]}"#,
+        );
         hit(&BEHAVIOUR, run, Weight::Proof, "198.51.100.9:9999");
     }
 
     #[test]
     fn other_json_protocols_are_none() {
         let mut run = Run::new();
-        run.flow(1, "198.51.100.9:50001", None, "sink", br#"{"id":0,"method":"server.version","params":["electrum","1.4"]}"#);
-        run.flow(1, "198.51.100.9:8080", None, "sink", br#"{"jsonrpc":"2.0","method":"login","params":{"user":"a","password":"b"}}"#);
+        run.flow(
+            1,
+            "198.51.100.9:50001",
+            None,
+            "sink",
+            br#"{"id":0,"method":"server.version","params":["electrum","1.4"]}"#,
+        );
+        run.flow(
+            1,
+            "198.51.100.9:8080",
+            None,
+            "sink",
+            br#"{"jsonrpc":"2.0","method":"login","params":{"user":"a","password":"b"}}"#,
+        );
         miss(&BEHAVIOUR, run);
     }
 

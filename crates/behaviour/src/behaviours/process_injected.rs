@@ -24,8 +24,42 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 const DEBUGGERS: &[&str] = &[
-    "gdb", "gdbserver", "strace", "ltrace", "lldb", "lldb-server", "dlv", "rr", "perf", "valgrind", "py-spy", "rbspy", "criu", "reptyr", "gcore", "eu-stack", "pstack", "crashpad_handler",
-    "jstack", "jmap", "jcmd", "jhsdb", "bpftrace", "proot", "runc", "crun", "dumb-init", "catatonit", "fakeroot-ng", "uftrace", "radare2", "r2", "frida", "sanitizer", "pyrasite", "nginx-debug",
+    "gdb",
+    "gdbserver",
+    "strace",
+    "ltrace",
+    "lldb",
+    "lldb-server",
+    "dlv",
+    "rr",
+    "perf",
+    "valgrind",
+    "py-spy",
+    "rbspy",
+    "criu",
+    "reptyr",
+    "gcore",
+    "eu-stack",
+    "pstack",
+    "crashpad_handler",
+    "jstack",
+    "jmap",
+    "jcmd",
+    "jhsdb",
+    "bpftrace",
+    "proot",
+    "runc",
+    "crun",
+    "dumb-init",
+    "catatonit",
+    "fakeroot-ng",
+    "uftrace",
+    "radare2",
+    "r2",
+    "frida",
+    "sanitizer",
+    "pyrasite",
+    "nginx-debug",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -43,7 +77,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 _ => continue,
             },
             What::Open { path, write, .. } => {
-                let Some(pid) = path.strip_prefix("/proc/").and_then(|rest| rest.strip_suffix("/mem")).and_then(|pid| pid.parse::<i64>().ok()) else {
+                let Some(pid) = path
+                    .strip_prefix("/proc/")
+                    .and_then(|rest| rest.strip_suffix("/mem"))
+                    .and_then(|pid| pid.parse::<i64>().ok())
+                else {
                     continue;
                 };
                 (pid, if *write { "opens its memory for writing" } else { "opens its memory" }, *write)
@@ -59,7 +97,15 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let excused = story.line_of(life).take(3).any(|above| story.own_programs(above).any(debugs));
         // What it started itself it may trace: sandboxes, shells for tests.
         let own_child = story.life(life).is_some_and(|of| {
-            of.children.iter().take(512).any(|child| story.life(*child).is_some_and(|child| child.pid == target || child.children.iter().any(|grand| story.life(*grand).is_some_and(|grand| grand.pid == target))))
+            of.children.iter().take(512).any(|child| {
+                story.life(*child).is_some_and(|child| {
+                    child.pid == target
+                        || child
+                            .children
+                            .iter()
+                            .any(|grand| story.life(*grand).is_some_and(|grand| grand.pid == target))
+                })
+            })
         });
         if excused || own_child {
             continue;

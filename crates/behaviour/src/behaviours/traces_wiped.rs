@@ -24,7 +24,19 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
-const ROTATORS: &[&str] = &["logrotate", "rsyslogd", "syslog-ng", "systemd-tmpfiles", "savelog", "newsyslog", "systemd-journald", "multilog", "svlogd", "cronolog", "tini"];
+const ROTATORS: &[&str] = &[
+    "logrotate",
+    "rsyslogd",
+    "syslog-ng",
+    "systemd-tmpfiles",
+    "savelog",
+    "newsyslog",
+    "systemd-journald",
+    "multilog",
+    "svlogd",
+    "cronolog",
+    "tini",
+];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut kinds: Vec<(&'static str, usize, &str)> = Vec::new();
@@ -46,11 +58,13 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         };
         let Some(kind) = kind(path) else { continue };
         // A file of the run's own is its own business.
-        let own = how != "emptied" && story.file(path).and_then(|file| file.made).is_some_and(|made| made < at && kind == "system log");
+        let own = how != "emptied"
+            && story.file(path).and_then(|file| file.made).is_some_and(|made| made < at && kind == "system log");
         let program = story.program(at);
         let installs = story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
         // The shell of a person, and the logger itself, write these.
-        let writes_it = how == "emptied" && program.is_some_and(|program| program.is_shell() && program.obeys_input() && kind == "history");
+        let writes_it = how == "emptied"
+            && program.is_some_and(|program| program.is_shell() && program.obeys_input() && kind == "history");
         if own || installs || writes_it || program.is_some_and(|program| program.is(ROTATORS)) {
             continue;
         }
@@ -62,18 +76,44 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let paths: Vec<_> = kinds.iter().map(|(_, _, path)| *path).collect();
     let told = Match::new(at, format!("wipes {}", paths.join(", ")));
     let alone_says_enough = kinds.iter().any(|(kind, ..)| *kind == "login record");
-    vec![if kinds.len() >= 2 { told } else if alone_says_enough || kinds[0].0 == "history" { told.draft() } else { told.fact() }]
+    vec![if kinds.len() >= 2 {
+        told
+    } else if alone_says_enough || kinds[0].0 == "history" {
+        told.draft()
+    } else {
+        told.fact()
+    }]
 }
 
 fn kind(path: &str) -> Option<&'static str> {
     let name = crate::programs::base(path);
-    if matches!(path, "/var/log/wtmp" | "/var/log/btmp" | "/var/log/lastlog" | "/var/run/utmp" | "/run/utmp" | "/var/log/faillog" | "/var/log/tallylog") {
+    if matches!(
+        path,
+        "/var/log/wtmp"
+            | "/var/log/btmp"
+            | "/var/log/lastlog"
+            | "/var/run/utmp"
+            | "/run/utmp"
+            | "/var/log/faillog"
+            | "/var/log/tallylog"
+    ) {
         return Some("login record");
     }
     if matches!(name, ".bash_history" | ".zsh_history" | ".ash_history" | ".sh_history" | ".history") {
         return Some("history");
     }
-    let logs = ["auth.log", "secure", "messages", "syslog", "kern.log", "audit.log", "cron", "maillog", "daemon.log", "boot.log"];
+    let logs = [
+        "auth.log",
+        "secure",
+        "messages",
+        "syslog",
+        "kern.log",
+        "audit.log",
+        "cron",
+        "maillog",
+        "daemon.log",
+        "boot.log",
+    ];
     (path.starts_with("/var/log/") && logs.contains(&name)).then_some("system log")
 }
 
@@ -93,7 +133,10 @@ mod tests {
     #[test]
     fn a_history_that_is_linked_away_and_logs_that_are_shredded() {
         let mut run = Run::new();
-        run.push(1, What::Link { target: "/dev/null".into(), path: "/root/.bash_history".into(), symbolic: true, result: 0 });
+        run.push(
+            1,
+            What::Link { target: "/dev/null".into(), path: "/root/.bash_history".into(), symbolic: true, result: 0 },
+        );
         run.spawn(1, "/usr/bin/shred", &["shred", "-u", "/var/log/auth.log"]);
         hit(&BEHAVIOUR, run, Weight::Sign, "/var/log/auth.log");
     }
@@ -111,7 +154,15 @@ mod tests {
     fn an_entry_point_that_tidies_its_logs_is_none() {
         let mut run = Run::new();
         run.unlink(1, "/var/log/nginx/access.log");
-        run.push(1, What::Link { target: "/dev/stdout".into(), path: "/var/log/nginx/access.log".into(), symbolic: true, result: 0 });
+        run.push(
+            1,
+            What::Link {
+                target: "/dev/stdout".into(),
+                path: "/var/log/nginx/access.log".into(),
+                symbolic: true,
+                result: 0,
+            },
+        );
         run.open_write(1, "/var/log/syslog");
         miss(&BEHAVIOUR, run);
     }

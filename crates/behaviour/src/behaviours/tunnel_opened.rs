@@ -24,9 +24,61 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
 };
 
 const CLIENTS: &[&str] = &[
-    "tor", "obfs4proxy", "snowflake-client", "lyrebird", "openvpn", "wg", "wg-quick", "wireguard-go", "boringtun", "openconnect", "vpnc", "strongswan", "charon", "ngrok", "cloudflared", "frpc", "chisel",
-    "rathole", "bore", "gost", "inlets", "pagekite", "localtunnel", "lt", "tailscaled", "zerotier-one", "nebula", "sshuttle", "ss-local", "sslocal", "v2ray", "xray", "trojan", "trojan-go", "hysteria", "naive",
-    "sing-box", "clash", "mihomo", "iodine", "ptunnel", "ptunnel-ng", "httptunnel", "htc", "stunnel", "i2pd", "i2prouter", "brook", "gsocket", "gs-netcat", "ligolo-agent", "revsocks", "rsocx", "earthworm", "ew",
+    "tor",
+    "obfs4proxy",
+    "snowflake-client",
+    "lyrebird",
+    "openvpn",
+    "wg",
+    "wg-quick",
+    "wireguard-go",
+    "boringtun",
+    "openconnect",
+    "vpnc",
+    "strongswan",
+    "charon",
+    "ngrok",
+    "cloudflared",
+    "frpc",
+    "chisel",
+    "rathole",
+    "bore",
+    "gost",
+    "inlets",
+    "pagekite",
+    "localtunnel",
+    "lt",
+    "tailscaled",
+    "zerotier-one",
+    "nebula",
+    "sshuttle",
+    "ss-local",
+    "sslocal",
+    "v2ray",
+    "xray",
+    "trojan",
+    "trojan-go",
+    "hysteria",
+    "naive",
+    "sing-box",
+    "clash",
+    "mihomo",
+    "iodine",
+    "ptunnel",
+    "ptunnel-ng",
+    "httptunnel",
+    "htc",
+    "stunnel",
+    "i2pd",
+    "i2prouter",
+    "brook",
+    "gsocket",
+    "gs-netcat",
+    "ligolo-agent",
+    "revsocks",
+    "rsocx",
+    "earthworm",
+    "ew",
 ];
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
@@ -42,18 +94,38 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         match &event.what {
             What::Exec { .. } => {
                 let Some(program) = story.program(at) else { continue };
-                if program.is(CLIENTS) && !program.has(&["--version", "-v", "--help", "-h", "genkey", "pubkey", "--hash-password"]) {
-                    add(program.tool().to_owned(), Match::new(at, format!("starts {}", model::text::shortened(&program.line(), 100))));
+                if program.is(CLIENTS)
+                    && !program.has(&["--version", "-v", "--help", "-h", "genkey", "pubkey", "--hash-password"])
+                {
+                    add(
+                        program.tool().to_owned(),
+                        Match::new(at, format!("starts {}", model::text::shortened(&program.line(), 100))),
+                    );
                 } else if remote_forward(&program) {
-                    add("ssh".to_owned(), Match::new(at, format!("forwards a port back: {}", model::text::shortened(&program.line(), 100))));
+                    add(
+                        "ssh".to_owned(),
+                        Match::new(
+                            at,
+                            format!("forwards a port back: {}", model::text::shortened(&program.line(), 100)),
+                        ),
+                    );
                 }
             }
-            What::Open { path, .. } if path == "/dev/net/tun" => add("tun".to_owned(), Match::new(at, "opens a tunnel device")),
+            What::Open { path, .. } if path == "/dev/net/tun" => {
+                add("tun".to_owned(), Match::new(at, "opens a tunnel device"))
+            }
             What::Dns { name, .. } => {
                 if name.ends_with(".onion") || name.ends_with(".i2p") {
-                    add(name.clone(), Match::new(at, format!("asks for the hidden service {name}")).with([indicators::of(IndicatorKind::Domain, name)]));
+                    add(
+                        name.clone(),
+                        Match::new(at, format!("asks for the hidden service {name}"))
+                            .with([indicators::of(IndicatorKind::Domain, name)]),
+                    );
                 } else if lists::TUNNELS.hold(name) || lists::TOR_GATEWAYS.hold(name) {
-                    add(name.clone(), Match::new(at, format!("contacts {name}")).with([indicators::of(IndicatorKind::Domain, name)]));
+                    add(
+                        name.clone(),
+                        Match::new(at, format!("contacts {name}")).with([indicators::of(IndicatorKind::Domain, name)]),
+                    );
                 }
             }
             _ => {}
@@ -70,7 +142,14 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 
 /// `ssh -R`, or a SOCKS door with `-D`.
 fn remote_forward(program: &Program<'_>) -> bool {
-    program.is(&["ssh", "autossh", "dbclient", "plink"]) && program.arguments.iter().skip(1).any(|option| option.starts_with('-') && !option.starts_with("--") && (option.contains('R') || option.contains('D')) && option.len() < 24 && !option.starts_with("-o"))
+    program.is(&["ssh", "autossh", "dbclient", "plink"])
+        && program.arguments.iter().skip(1).any(|option| {
+            option.starts_with('-')
+                && !option.starts_with("--")
+                && (option.contains('R') || option.contains('D'))
+                && option.len() < 24
+                && !option.starts_with("-o")
+        })
 }
 
 #[cfg(test)]
