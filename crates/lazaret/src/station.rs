@@ -74,6 +74,7 @@ impl Station {
             progress: surroundings.meter,
             stop: surroundings.stop,
             rescan: self.settings.rescan,
+            detonating: None,
         }
     }
 }

