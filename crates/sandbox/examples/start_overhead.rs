@@ -61,7 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut times = Vec::new();
         for _ in 0..ROUNDS {
             let before = boot_ns();
-            let prepared = prepare(&plan)?;
+            let mut prepared = prepare(&plan)?;
+            let _tun = prepared.take_tun();
             let ready = boot_ns();
             let running = prepared.start()?;
             let started = boot_ns();

@@ -109,6 +109,10 @@ impl Cgroup {
         });
         let mut cgroup = Self { v2, v1: Vec::new(), missing: Vec::new() };
         for (controller, parent) in places.v1 {
+            // The v2 one counts CPU time and freezes without a controller.
+            if cgroup.v2.is_some() && ["cpuacct", "freezer"].contains(&controller) {
+                continue;
+            }
             let path = parent.join(&name);
             // Two controllers may share one hierarchy.
             if path.is_dir() || fs::create_dir(&path).is_ok() {
@@ -171,12 +175,10 @@ impl Cgroup {
         self.v2.as_ref().and_then(|path| File::open(path).ok()).map(OwnedFd::from)
     }
 
-    /// The files of v1 into which a process writes `0` to go in.
+    /// The files of v1 into which a process's id is written to put it there.
     pub(super) fn doors(&self) -> Vec<File> {
-        self.v1
-            .iter()
-            .filter_map(|(_, path)| File::options().write(true).open(path.join("cgroup.procs")).ok())
-            .collect()
+        let open = |path: &PathBuf| File::options().write(true).open(path.join("cgroup.procs")).ok();
+        self.v1.iter().filter_map(|(_, path)| open(path)).collect()
     }
 
     /// Every folder, to be removed by whoever is left.

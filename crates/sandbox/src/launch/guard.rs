@@ -4,7 +4,8 @@
 //! sample can neither reach nor starve it, and in a session of its own, so that a terminal's signals do not.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     path::PathBuf,
 };
@@ -47,8 +48,8 @@ pub(super) enum Ids {
 
 /// What the guard starts.
 pub(super) enum Where<'a> {
-    /// The first process of new namespaces. A byte into `mapped` says that its ids are set.
-    Fresh { ids: &'a Ids, mapped: RawFd },
+    /// The first process of new namespaces. A byte into `told` says that its ids are set, another that it is in its cgroups.
+    Fresh { ids: &'a Ids, told: RawFd },
     /// One more process in the namespaces of that one.
     Beside { first: &'a OwnedFd },
 }
@@ -58,6 +59,8 @@ pub(super) struct Guard<'a> {
     pub(super) control: RawFd,
     pub(super) place: Where<'a>,
     pub(super) cgroup: Option<OwnedFd>,
+    /// Files of cgroups of v1 that the new process is put into, opened where they can be reached.
+    pub(super) doors: &'a [fs::File],
     /// Cgroups to be removed if lazaret cannot; empty for a process beside.
     pub(super) folders: Vec<PathBuf>,
     /// Descriptors that the new process needs.
@@ -86,9 +89,10 @@ fn run(guard: &Guard<'_>, child: &dyn Fn()) -> io::Result<()> {
     drop(null);
     let mut keep = guard.keep.clone();
     keep.push(guard.control);
+    keep.extend(guard.doors.iter().map(AsRawFd::as_raw_fd));
     keep.extend(guard.cgroup.as_ref().map(AsRawFd::as_raw_fd));
-    if let Where::Fresh { mapped, .. } = &guard.place {
-        keep.push(*mapped);
+    if let Where::Fresh { told, .. } = &guard.place {
+        keep.push(*told);
     }
     if let Where::Beside { first } = &guard.place {
         keep.push(first.as_raw_fd());
@@ -118,17 +122,34 @@ fn run(guard: &Guard<'_>, child: &dyn Fn()) -> io::Result<()> {
     for fd in &guard.keep {
         drop(sys::received(*fd));
     }
-    send(&control, Tag::Born, &pid.to_string(), &[pidfd.as_raw_fd()])?;
-    if let Where::Fresh { ids, mapped } = &guard.place {
-        let mapped = sys::received(*mapped);
-        if let Err(error) = map(pid, ids) {
-            let _ = sys::kill(&pidfd);
-            let _ = waitpid(Pid::from_raw(pid), None);
-            return refuse(&control, "map user ids", &error);
-        }
-        nix::unistd::write(&mapped, b"m")?;
+    let told = match &guard.place {
+        Where::Fresh { told, .. } => Some(sys::received(*told)),
+        Where::Beside { .. } => None,
+    };
+    let settled = settle(guard, pid, told.as_ref());
+    if let Err((step, error)) = settled {
+        let _ = sys::kill(&pidfd);
+        let _ = waitpid(Pid::from_raw(pid), None);
+        return refuse(&control, step, &error);
     }
+    drop(told);
+    send(&control, Tag::Born, &pid.to_string(), &[pidfd.as_raw_fd()])?;
     wait(&control, pid, &pidfd, &guard.folders)
+}
+
+/// Gives the new process its ids and its place in the cgroups of v1, while it already mounts: that wait is the kernel's longest.
+fn settle(guard: &Guard<'_>, pid: i32, told: Option<&OwnedFd>) -> Result<(), (&'static str, io::Error)> {
+    if let (Where::Fresh { ids, .. }, Some(told)) = (&guard.place, told) {
+        map(pid, ids).map_err(|error| ("map user ids", error))?;
+        nix::unistd::write(told, b"m").map_err(|error| ("speak to the first process", error.into()))?;
+    }
+    for mut door in guard.doors {
+        door.write_all(pid.to_string().as_bytes()).map_err(|error| ("enter the cgroup", error))?;
+    }
+    if let Some(told) = told {
+        nix::unistd::write(told, b"c").map_err(|error| ("speak to the first process", error.into()))?;
+    }
+    Ok(())
 }
 
 fn refuse(control: &OwnedFd, step: &str, error: &io::Error) -> io::Result<()> {

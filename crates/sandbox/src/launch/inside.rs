@@ -6,7 +6,7 @@ use std::{
     convert::Infallible,
     ffi::CString,
     fs::{self, File},
-    io::{self, Write},
+    io,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::ffi::OsStrExt,
@@ -49,12 +49,10 @@ pub(super) struct Inside<'a> {
     pub(super) plan: &'a Plan,
     pub(super) command: &'a [String],
     pub(super) user: &'a User,
-    /// Files of v1 cgroups to write `0` to.
-    pub(super) doors: &'a [File],
     pub(super) output: RawFd,
     pub(super) stage: RawFd,
-    /// A byte comes when the ids are mapped; none for a process beside.
-    pub(super) mapped: Option<RawFd>,
+    /// A byte comes when the ids are mapped, another when it is in its cgroups; none for a process beside.
+    pub(super) told: Option<RawFd>,
     /// Names the folders of this run below the store's mount point.
     pub(super) tag: &'a str,
     pub(super) filter: &'a [libc::sock_filter],
@@ -79,25 +77,24 @@ pub(super) fn run(inside: &Inside<'_>) -> Infallible {
 
 fn become_sample(inside: &Inside<'_>, stage: &OwnedFd) -> Result<Infallible, LaunchError> {
     let plan = inside.plan;
-    if let Some(mapped) = inside.mapped {
-        let mapped = sys::received(mapped);
-        if nix::unistd::read(&mapped, &mut [0]).unwrap_or(0) != 1 {
-            sys::exit(127);
-        }
-    }
+    let told = inside.told.map(sys::received);
+    let wait = || match &told {
+        Some(told) if nix::unistd::read(told, &mut [0]).unwrap_or(0) != 1 => sys::exit(127),
+        _ => (),
+    };
+    wait();
     sys::default_signals();
     sys::die_with_parent().map_err(refused("set the parent's death signal"))?;
-    for mut door in inside.doors {
-        door.write_all(b"0").map_err(refused("enter the cgroup"))?;
-    }
     let _ = setsid();
     umask(Mode::from_bits_truncate(0o022));
-    if inside.mapped.is_some() {
-        unshare(CloneFlags::CLONE_NEWCGROUP).map_err(refused("make a cgroup namespace"))?;
+    if told.is_some() {
         let _ = sethostname(&plan.hostname);
         shift_uptime(plan.surroundings.uptime_seconds);
         let tun = network(plan)?;
         let (root, upper) = inside_mounts::make(plan, inside.tag)?;
+        wait();
+        // Its root is where this process is now.
+        unshare(CloneFlags::CLONE_NEWCGROUP).map_err(refused("make a cgroup namespace"))?;
         plant(plan, inside.user, &root).map_err(refused("put files into the sandbox"))?;
         let mut fds = vec![upper.as_raw_fd(), root.fd().as_raw_fd()];
         fds.extend(tun.as_ref().map(AsRawFd::as_raw_fd));
@@ -226,25 +223,22 @@ fn work_folder(folder: &str) -> Result<(), LaunchError> {
     }
 }
 
+/// Takes the image's user. Capabilities of the namespace stay until `execve`, which leaves only [`CAPABILITIES`] to root and none to others:
+/// until then this process has more of them than the sample, so that the kernel lets no process of a running sample look at it. It is
+/// a copy of lazaret, and its `/proc/PID/exe` leads to lazaret's own file (compare CVE-2019-5736).
 fn identity(inside: &Inside<'_>) -> io::Result<()> {
     let user = inside.user;
-    let root = user.uid == 0;
-    if inside.plan.isolation == Isolation::Rootless {
-        // The one id that is mapped is the image's user already.
-        return sys::keep_capabilities(CAPABILITIES, root);
-    }
-    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
-    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    setgroups(&groups)?;
-    setresgid(gid, gid, gid)?;
-    if root {
+    sys::bound_capabilities(CAPABILITIES)?;
+    // In a rootless sandbox the one id that is mapped is the image's user already.
+    if inside.plan.isolation == Isolation::Namespace {
+        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        setgroups(&groups)?;
+        setresgid(gid, gid, gid)?;
+        sys::prctl(libc::PR_SET_KEEPCAPS, 1)?;
         setresuid(uid, uid, uid)?;
-        return sys::keep_capabilities(CAPABILITIES, true);
     }
-    // The bounding set must be lowered while we still may.
-    sys::keep_capabilities(CAPABILITIES, true)?;
-    setresuid(uid, uid, uid)?;
-    sys::keep_capabilities(CAPABILITIES, false)
+    if user.uid == 0 { Ok(()) } else { sys::set_aside_capabilities() }
 }
 
 fn limits(inside: &Inside<'_>) -> io::Result<()> {

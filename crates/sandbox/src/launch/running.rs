@@ -129,11 +129,11 @@ pub fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
     let tag = format!("{}-{serial}", sweep::owner());
     let (output, output_end) = Output::open().map_err(refused("make a pipe"))?;
     let shared = Shared { plan: plan.clone(), user, filter, cgroup, tag, output };
-    let (mapped, mapped_end) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused("make a pipe"))?;
+    let (told, told_end) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(refused("make a pipe"))?;
     let ids = if rootless { Ids::One { uid: shared.user.uid, gid: shared.user.gid } } else { Ids::All };
-    let place = Where::Fresh { ids: &ids, mapped: mapped_end.as_raw_fd() };
-    let born = birth(&shared, &plan.command, &output_end, Some(&mapped), place)?;
-    drop((mapped, mapped_end, output_end));
+    let place = Where::Fresh { ids: &ids, told: told_end.as_raw_fd() };
+    let born = birth(&shared, &plan.command, &output_end, Some(&told), place)?;
+    drop((told, told_end, output_end));
     let (gated, mut made) = born;
     if made.len() < 2 {
         return Err(refused_step("hand over descriptors", io::ErrorKind::InvalidData.into()));
@@ -198,7 +198,7 @@ fn birth(
     shared: &Shared,
     command: &[String],
     output: &OwnedFd,
-    mapped: Option<&OwnedFd>,
+    told: Option<&OwnedFd>,
     place: Where<'_>,
 ) -> Result<(Gated, Vec<OwnedFd>), LaunchError> {
     let (control, control_end) = wire::pair().map_err(refused("make a socket"))?;
@@ -208,22 +208,21 @@ fn birth(
         plan: &shared.plan,
         command,
         user: &shared.user,
-        doors: &doors,
         output: output.as_raw_fd(),
         stage: stage_end.as_raw_fd(),
-        mapped: mapped.map(AsRawFd::as_raw_fd),
+        told: told.map(AsRawFd::as_raw_fd),
         tag: &shared.tag,
         filter: &shared.filter,
         unlimited: &shared.cgroup.missing,
     };
     let mut keep = vec![inside.output, inside.stage];
-    keep.extend(inside.mapped);
-    keep.extend(doors.iter().map(AsRawFd::as_raw_fd));
-    let fresh = mapped.is_some();
+    keep.extend(inside.told);
+    let fresh = told.is_some();
     let guard = Guard {
         control: control_end.as_raw_fd(),
         place,
         cgroup: shared.cgroup.folder(),
+        doors: &doors,
         folders: if fresh { shared.cgroup.folders() } else { Vec::new() },
         keep,
     };

@@ -163,21 +163,27 @@ pub(super) fn prctl(option: i32, value: u64) -> io::Result<()> {
     check(unsafe { libc::prctl(option, value, 0, 0, 0) }.into()).map(drop)
 }
 
-/// Keeps the capabilities of `bits` and no others: bounding, permitted, effective; none are inherited or ambient.
-pub(super) fn keep_capabilities(bits: u64, effective: bool) -> io::Result<()> {
+/// From the next `execve` on there are the capabilities of `bits` and no others, and none for who is not root there.
+pub(super) fn bound_capabilities(bits: u64) -> io::Result<()> {
     for capability in 0..64 {
         // The kernel answers EINVAL beyond its last one.
         if bits & (1 << capability) == 0 && prctl(libc::PR_CAPBSET_DROP, capability).is_err() {
             break;
         }
     }
-    let _ = prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64);
-    let kept = if effective { bits } else { 0 };
-    let (low, high) = (kept as u32, (kept >> 32) as u32);
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64)
+}
+
+/// Keeps all capabilities, but for use none: what is done from here on is done as the user alone.
+pub(super) fn set_aside_capabilities() -> io::Result<()> {
     // linux/capability.h: version 3, this process; then effective, permitted, inheritable of the lower and the upper 32.
-    let header: [u32; 2] = [0x2008_0522, 0];
-    let data: [u32; 6] = [low, low, 0, high, high, 0];
+    let mut header: [u32; 2] = [0x2008_0522, 0];
+    let mut data: [u32; 6] = [0; 6];
     // SAFETY: header and data have the shape that version 3 asks for.
+    check(unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), data.as_mut_ptr()) })?;
+    let [_, low, _, _, high, _] = data;
+    let data = [0, low, 0, 0, high, 0];
+    // SAFETY: as above.
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
 }
 

@@ -131,3 +131,27 @@ pub(crate) fn shell(store: &Path, isolation: Isolation, line: &str) -> (String, 
     let finished = run(&plan);
     (String::from_utf8_lossy(&finished.output).into_owned(), finished.reason)
 }
+
+/// Runs one `#[ignore]`d test of this very test program as a process of its own: as another user, or to be killed.
+#[expect(clippy::disallowed_methods, reason = "the test starts itself")]
+pub(crate) fn helper(test: &str, folder: &Path, user: Option<u32>) -> std::process::Command {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    // Another user may not be able to reach the folder that tests are built in.
+    let program = folder.join(format!("helper-{test}"));
+    if !program.exists() {
+        fs::copy(std::env::current_exe().expect("this test"), &program).expect("it can be copied");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
+    }
+    let mut command = std::process::Command::new(program);
+    command.args(["--exact", test, "--ignored", "--nocapture"]).env("LAUNCHING_FOLDER", folder).current_dir("/");
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    command
+}
+
+/// The folder a helper was given.
+#[expect(clippy::disallowed_methods, reason = "how a test tells its helper")]
+pub(crate) fn helper_folder() -> std::path::PathBuf {
+    std::env::var("LAUNCHING_FOLDER").expect("only run by another test").into()
+}
