@@ -127,7 +127,8 @@ fn a_deadline_on_the_shifted_clock_is_kept() {
 #[test]
 fn a_long_wait_of_a_thread_is_shortened() {
     let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: YEAR };
-    let script = "import threading, time; a = time.monotonic(); threading.Event().wait(600); print(round(time.monotonic() - a))";
+    let script =
+        "import threading, time; a = time.monotonic(); threading.Event().wait(600); print(round(time.monotonic() - a))";
     let (output, _, took) = tricked(tricks, "/usr/bin/python3", &["-c", script]);
     assert_eq!(said(&output), "600");
     assert!(took < Duration::from_secs(5), "{took:?}");

@@ -45,6 +45,8 @@ pub struct Options {
     /// Called with the host's process id, and the name, of each program that is run without a name in any folder, while the process stands still:
     /// its bytes can be read from `/proc/PID/exe`. At most 64 times.
     pub on_program: Option<Box<dyn FnMut(i32, &str) + Send>>,
+    /// Size of the ring, a power of two; 32 MiB if none: more than two seconds of 100,000 events a second.
+    pub ring_bytes: Option<u32>,
 }
 
 /// Attaches the sensor to a cgroup (and those below it), by its id: what `bpf_get_current_cgroup_id` gives, the inode of its folder.
@@ -141,7 +143,7 @@ struct Value([u8; 12]);
 unsafe impl Pod for Value {}
 
 /// Types of the running kernel: read once, they are a few megabytes.
-fn kernel_types() -> Result<&'static Btf, SensorError> {
+pub(super) fn kernel_types() -> Result<&'static Btf, SensorError> {
     static TYPES: OnceLock<Result<Btf, String>> = OnceLock::new();
     TYPES
         .get_or_init(|| Btf::from_sys_fs().map_err(|error| error.to_string()))
@@ -155,7 +157,11 @@ fn load(cgroup_id: u64, options: &Options) -> Result<Loaded, SensorError> {
     }
     let types = kernel_types()?;
     let stop_nameless = u32::from(options.on_program.is_some());
-    let mut programs = EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    if let Some(bytes) = options.ring_bytes {
+        loader.map_max_entries("ring", bytes);
+    }
+    let mut programs = loader
         .btf(Some(types))
         .override_global("target_cgroup", &cgroup_id, true)
         .override_global("stop_nameless", &stop_nameless, true)
@@ -207,7 +213,7 @@ fn attach_program(programs: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf
     Ok(())
 }
 
-fn refused(what: &str, why: impl std::error::Error) -> SensorError {
+pub(super) fn refused(what: &str, why: impl std::error::Error) -> SensorError {
     let mut words = why.to_string();
     let mut source = why.source();
     while let Some(inner) = source {

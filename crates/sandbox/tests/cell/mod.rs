@@ -96,8 +96,7 @@ pub fn run_notified<T>(
         #[expect(unsafe_code, reason = "between fork and exec only the kernel may be called")]
         // SAFETY: calls of the kernel on structs that outlive them.
         unsafe {
-            let program =
-                libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+            let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
             if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
                 return Err(std::io::Error::last_os_error());
             }
@@ -121,7 +120,8 @@ pub fn run_notified<T>(
     let running = thread::spawn(move || command.output());
     let mut message = [0; 8];
     told.read_exact(&mut message).expect("the child says its numbers");
-    let [process, listener] = [&message[..4], &message[4..]].map(|half| i32::from_ne_bytes(*half.first_chunk().expect("four")));
+    let [process, listener] =
+        [&message[..4], &message[4..]].map(|half| i32::from_ne_bytes(*half.first_chunk().expect("four")));
     #[expect(unsafe_code, reason = "takes a descriptor of the child")]
     // SAFETY: descriptors that were made here are owned here.
     let listener = unsafe {
