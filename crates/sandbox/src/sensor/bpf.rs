@@ -37,6 +37,9 @@ const POLL: Duration = Duration::from_millis(2);
 /// Programs that are only in memory, that are handed on.
 const PROGRAMS_MAX: u32 = 64;
 
+/// Looks at a program that is only in memory: the host's process id, and the program's name.
+pub type OnProgram = Box<dyn FnMut(i32, &str) + Send>;
+
 /// What more the sensor does.
 #[derive(Default)]
 pub struct Options {
@@ -44,7 +47,7 @@ pub struct Options {
     pub sleeps: bool,
     /// Called with the host's process id, and the name, of each program that is run without a name in any folder, while the process stands still:
     /// its bytes can be read from `/proc/PID/exe`. At most 64 times.
-    pub on_program: Option<Box<dyn FnMut(i32, &str) + Send>>,
+    pub on_program: Option<OnProgram>,
     /// Size of the ring, a power of two; 32 MiB if none: more than two seconds of 100,000 events a second.
     pub ring_bytes: Option<u32>,
 }
@@ -266,7 +269,7 @@ struct Teller {
     state: State,
     /// User ids of the host, and what the sample calls them.
     users: HashMap<u32, u32>,
-    on_program: Option<Box<dyn FnMut(i32, &str) + Send>>,
+    on_program: Option<OnProgram>,
     programs: u32,
     /// Whether something was lost: what is not known may be the sample's then.
     loss: bool,

@@ -125,12 +125,11 @@ fn cookie_of(network: BorrowedFd<'_>) -> io::Result<u64> {
 /// Where the cgroup2 hierarchy is mounted.
 pub(super) fn hierarchy() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
-    let place = mounts.lines().find_map(|line| {
+    mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
         let (place, kind) = (fields.nth(1)?, fields.next()?);
         (kind == "cgroup2").then(|| PathBuf::from(place))
-    });
-    place
+    })
 }
 
 /// The folder of a cgroup: its id is the folder's inode.
