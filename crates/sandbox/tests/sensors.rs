@@ -256,3 +256,37 @@ fn every_event_is_counted_also_those_that_are_lost() {
     assert!(starved.lost > 0, "the ring must be too small to prove anything");
     assert!(told <= starved.seen - starved.lost);
 }
+
+/// In a root of its own, as the launcher makes it: an overlay whose lower layer is the image, entered by pivot_root.
+#[test]
+fn in_a_sandbox_paths_are_its_own_and_what_is_not_of_the_image_is_told() {
+    let (cell, recorder) = (Cell::new(), Arc::new(Recorder::new(None)));
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = r#"
+set -e
+mount -t tmpfs none "$0"; cd "$0"; mkdir upper work root
+mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work none root
+cd root; mkdir -p old-root; pivot_root . old-root
+cp /bin/true /opt/dropped; cd /opt; ./dropped; /bin/true
+echo x > ./note; mkdir -p /run/x; mount -t tmpfs none /run/x; cp /bin/true /run/x/memory; /run/x/memory
+"#;
+    let sensor = bpf::attach(cell.id(), Arc::clone(&recorder)).expect("attaches");
+    let place = folder.path().to_str().expect("text");
+    let arguments = ["--mount", "--pid", "--fork", "/bin/sh", "-c", script, place];
+    let output = cell.command("unshare").args(arguments).output().expect("runs");
+    sensor.finish();
+    assert!(output.status.success(), "{output:?}");
+    let events = recorder.take();
+    let run = |name: &str| {
+        let of = |event: &Event| match &event.what {
+            What::Exec { path, written, .. } if path == name => Some(*written),
+            _ => None,
+        };
+        events.iter().find_map(of)
+    };
+    assert_eq!(run("/opt/dropped"), Some(true), "{:?}", lines(&events, folder.path()));
+    assert_eq!(run("/run/x/memory"), Some(true));
+    assert_eq!(run("/usr/bin/true"), Some(false));
+    let wrote = |event: &Event| matches!(&event.what, What::Write { path, .. } if path == "/opt/note");
+    assert!(events.iter().any(wrote));
+}
