@@ -133,3 +133,14 @@ fn a_long_wait_of_a_thread_is_shortened() {
     assert_eq!(said(&output), "600");
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+/// As rootless: a user namespace, a process namespace, and a process that changes who it is.
+#[test]
+fn the_date_is_shifted_inside_a_user_namespace() {
+    let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: 5 * YEAR };
+    let arguments = ["--user", "--map-root-user", "--pid", "--fork", "sh", "-c", "sleep 3600; date +%Y"];
+    let (output, events, took) = tricked(tricks, "unshare", &arguments);
+    is_year(&said(&output), real_year() + 5);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(events.iter().any(|event| matches!(event.what, What::Sleep { skipped: true, .. })));
+}

@@ -37,6 +37,9 @@ const POLL: Duration = Duration::from_millis(2);
 /// Programs that are only in memory, that are handed on.
 const PROGRAMS_MAX: u32 = 64;
 
+/// Looks at a program that is only in memory: the host's process id, and the program's name.
+pub type OnProgram = Box<dyn FnMut(i32, &str) + Send>;
+
 /// What more the sensor does.
 #[derive(Default)]
 pub struct Options {
@@ -44,7 +47,9 @@ pub struct Options {
     pub sleeps: bool,
     /// Called with the host's process id, and the name, of each program that is run without a name in any folder, while the process stands still:
     /// its bytes can be read from `/proc/PID/exe`. At most 64 times.
-    pub on_program: Option<Box<dyn FnMut(i32, &str) + Send>>,
+    pub on_program: Option<OnProgram>,
+    /// Size of the ring, a power of two; 32 MiB if none: more than two seconds of 100,000 events a second.
+    pub ring_bytes: Option<u32>,
 }
 
 /// Attaches the sensor to a cgroup (and those below it), by its id: what `bpf_get_current_cgroup_id` gives, the inode of its folder.
@@ -141,7 +146,7 @@ struct Value([u8; 12]);
 unsafe impl Pod for Value {}
 
 /// Types of the running kernel: read once, they are a few megabytes.
-fn kernel_types() -> Result<&'static Btf, SensorError> {
+pub(super) fn kernel_types() -> Result<&'static Btf, SensorError> {
     static TYPES: OnceLock<Result<Btf, String>> = OnceLock::new();
     TYPES
         .get_or_init(|| Btf::from_sys_fs().map_err(|error| error.to_string()))
@@ -155,7 +160,11 @@ fn load(cgroup_id: u64, options: &Options) -> Result<Loaded, SensorError> {
     }
     let types = kernel_types()?;
     let stop_nameless = u32::from(options.on_program.is_some());
-    let mut programs = EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    if let Some(bytes) = options.ring_bytes {
+        loader.map_max_entries("ring", bytes);
+    }
+    let mut programs = loader
         .btf(Some(types))
         .override_global("target_cgroup", &cgroup_id, true)
         .override_global("stop_nameless", &stop_nameless, true)
@@ -207,7 +216,7 @@ fn attach_program(programs: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf
     Ok(())
 }
 
-fn refused(what: &str, why: impl std::error::Error) -> SensorError {
+pub(super) fn refused(what: &str, why: impl std::error::Error) -> SensorError {
     let mut words = why.to_string();
     let mut source = why.source();
     while let Some(inner) = source {
@@ -260,7 +269,7 @@ struct Teller {
     state: State,
     /// User ids of the host, and what the sample calls them.
     users: HashMap<u32, u32>,
-    on_program: Option<Box<dyn FnMut(i32, &str) + Send>>,
+    on_program: Option<OnProgram>,
     programs: u32,
     /// Whether something was lost: what is not known may be the sample's then.
     loss: bool,

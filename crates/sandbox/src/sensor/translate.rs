@@ -62,7 +62,7 @@ pub(super) fn translate(asked: &Asked<'_>) -> Option<What> {
         "memfd_create" => What::Memfd { name: text(asked.parts[0]), result },
         "mprotect" | "pkey_mprotect" | "mmap" => {
             let call = if name == "mmap" { name } else { "mprotect" };
-            What::ExecutableMemory { call: call.to_owned(), bytes: second, result: result.min(0).max(-4095) }
+            What::ExecutableMemory { call: call.to_owned(), bytes: second, result: result.clamp(-4095, 0) }
         }
         "socket" => What::Socket { family: family(first), kind: kind(second), protocol: low(third), result },
         "connect" => What::Connect { to: address(asked.parts[0])?, result },
@@ -246,7 +246,8 @@ pub(super) fn absolute(folder: &str, path: &str) -> String {
         }
     }
     // Without its folder a path stays relative: better than a wrong one.
-    let root = if whole.starts_with('/') && !(folder.is_empty() && !path.starts_with('/')) { "/" } else { "" };
+    let rooted = path.starts_with('/') || folder.starts_with('/');
+    let root = if rooted { "/" } else { "" };
     shortened(format!("{root}{}", parts.join("/")))
 }
 

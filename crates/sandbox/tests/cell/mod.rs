@@ -18,13 +18,13 @@ use std::{
 };
 
 /// See the module.
-pub struct Cell {
+pub(crate) struct Cell {
     folder: PathBuf,
 }
 
 impl Cell {
     /// Makes it. Needs root.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
         let root = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).expect("a cgroup2 hierarchy");
@@ -36,12 +36,19 @@ impl Cell {
     }
 
     /// What BPF programs see of it.
-    pub fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         fs::metadata(&self.folder).expect("it is there").ino()
     }
 
+    /// Makes a group below it, which goes with it.
+    pub(crate) fn below(&self) -> PathBuf {
+        let below = self.folder.join("below");
+        fs::create_dir(&below).expect("makes a cgroup");
+        below
+    }
+
     /// A command that will run inside; nothing runs yet.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -66,7 +73,7 @@ impl Cell {
     }
 
     /// Runs a shell script inside to its end, and gives what it printed.
-    pub fn shell(&self, script: &str) -> String {
+    pub(crate) fn shell(&self, script: &str) -> String {
         let output = self.command("/bin/sh").args(["-c", script]).output().expect("runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -76,6 +83,7 @@ impl Drop for Cell {
     fn drop(&mut self) {
         let _ = fs::write(self.folder.join("cgroup.kill"), "1");
         for _ in 0..200 {
+            let _ = fs::remove_dir(self.folder.join("below"));
             if fs::remove_dir(&self.folder).is_ok() || !self.folder.exists() {
                 return;
             }
@@ -85,7 +93,7 @@ impl Drop for Cell {
 }
 
 /// Runs a command to its end with a seccomp program installed; `serve` gets the listener before the command's first instruction.
-pub fn run_notified<T>(
+pub(crate) fn run_notified<T>(
     mut command: Command,
     program: Vec<libc::sock_filter>,
     serve: impl FnOnce(OwnedFd) -> T,

@@ -37,6 +37,8 @@ const KNOWN_MAX: usize = 4_096;
 const PROCESSES_MAX: usize = 65_536;
 const STRINGS_MAX: usize = 256;
 const TIMER_ABSTIME: u64 = 1;
+/// `CLONE_NEW*`, with `CLONE_NEWTIME`.
+const NEW_SPACES: u64 = 0x7e02_0080;
 
 pub(super) struct Server {
     listener: Listener,
@@ -49,8 +51,8 @@ pub(super) struct Server {
     /// Depth of the sample's process namespace: that of the first process.
     depth: usize,
     known: HashMap<u32, (u64, Status)>,
-    /// Processes that were told of, as the host counts, and what they asked to run, until it is known whether it runs.
-    processes: HashMap<u32, Option<String>>,
+    /// Processes that were told of, as the host counts, and what a thread of each asked to run, until it is known whether it runs.
+    processes: HashMap<u32, Option<(Task, String)>>,
     /// Which process asked for the time by which call: told once.
     clocks: HashSet<(u32, c_long)>,
 }
@@ -319,6 +321,12 @@ impl Server {
         let Some(who) = self.who(task) else { return };
         let arguments = notified.data.args;
         self.meet(&who);
+        // Another call of the same thread: what it asked to run did not.
+        let pending = self.processes.get_mut(&who.host);
+        if let Some((_, path)) = pending.and_then(|pending| pending.take_if(|(asking, _)| *asking == task)) {
+            let result = -i64::from(if task.has(&path) { libc::EACCES } else { libc::ENOENT });
+            self.record(who.process, What::ExecFailed { path, result });
+        }
         if number == libc::SYS_exit_group {
             self.processes.remove(&who.host);
             #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps eight bits")]
@@ -326,11 +334,6 @@ impl Server {
             return self.record(who.process, What::Exit { code, signal: 0, cpu_ms: 0 });
         }
         let Some(call) = calls::find(number) else { return };
-        // Another call of the same program: what it asked to run did not.
-        if let Some(Some(path)) = self.processes.insert(who.host, None) {
-            let result = -i64::from(if task.has(&path) { libc::EACCES } else { libc::ENOENT });
-            self.record(who.process, What::ExecFailed { path, result });
-        }
         let read = Read::new(task, call, &arguments);
         if !self.listener.still_there(notified.id) {
             return;
@@ -353,7 +356,7 @@ impl Server {
         let path = asked.path(0);
         if matches!(call.name, "execve" | "execveat") {
             let program = if path.is_empty() { task.link("exe") } else { path };
-            self.processes.insert(who.host, Some(program));
+            self.processes.insert(who.host, Some((task, program)));
             return;
         }
         if call.name == "listen" {
@@ -369,6 +372,10 @@ impl Server {
             _ => false,
         };
         let Some(mut what) = translate(&asked) else { return };
+        // Its flags are in memory, where the filter cannot look.
+        if matches!(&what, What::Namespace { call, flags, .. } if call == "clone3" && flags & NEW_SPACES == 0) {
+            return;
+        }
         if missing(&what) {
             asked.result = -i64::from(libc::ENOENT);
             what = translate(&asked).unwrap_or(what);

@@ -31,7 +31,7 @@ pub(super) fn replace(task: Task) -> io::Result<()> {
     let base = entry(&auxiliary, AT_SYSINFO_EHDR).ok_or_else(|| io::Error::other("no vDSO"))?;
     for (offset, number) in functions() {
         // mov eax, number; syscall; ret
-        task.write(base + offset, &[0xb8, *number, 0, 0, 0, 0x0f, 0x05, 0xc3])?;
+        task.write(base.wrapping_add(*offset), &[0xb8, *number, 0, 0, 0, 0x0f, 0x05, 0xc3])?;
     }
     Ok(())
 }
@@ -70,20 +70,24 @@ fn clock_functions(image: &[u8]) -> Vec<(u64, u8)> {
     let half = |at: u64| Some(u64::from(u32::from_le_bytes(*image.get(usize::try_from(at).ok()?..)?.first_chunk()?)));
     let find = || -> Option<Vec<(u64, u8)>> {
         let headers = word(32)?;
-        let dynamic = (0..16).map(|number| headers + number * 56).find(|at| half(*at) == Some(2))?;
-        let dynamic = word(dynamic + 16)?;
+        let dynamic = (0..16).map(|number| headers.wrapping_add(number * 56)).find(|at| half(*at) == Some(2))?;
+        let dynamic = word(dynamic.wrapping_add(16))?;
         let value = |kind: u64| {
-            (0..64).map(|number| dynamic + number * 16).find(|at| word(*at) == Some(kind)).and_then(|at| word(at + 8))
+            (0..64)
+                .map(|number| dynamic.wrapping_add(number * 16))
+                .find(|at| word(*at) == Some(kind))
+                .and_then(|at| word(at.wrapping_add(8)))
         };
         // DT_SYMTAB and DT_STRTAB; the strings follow the symbols.
         let (symbols, names) = (value(6)?, value(5)?);
         let count = names.checked_sub(symbols)? / 24;
         let found = (0..count.min(256)).filter_map(|number| {
-            let symbol = symbols + number * 24;
-            let name = image.get(usize::try_from(names + half(symbol)?).ok()?..)?;
+            let symbol = symbols.wrapping_add(number * 24);
+            let name = image.get(usize::try_from(names.wrapping_add(half(symbol)?)).ok()?..)?;
             let name = &name[..name.iter().position(|byte| *byte == 0)?];
             let (_, call) = FUNCTIONS.iter().find(|(function, _)| *function == name)?;
-            Some((word(symbol + 8)?, *call)).filter(|(offset, _)| *offset > 0 && *offset < image.len() as u64)
+            Some((word(symbol.wrapping_add(8))?, *call))
+                .filter(|(offset, _)| *offset > 0 && *offset < image.len() as u64)
         });
         Some(found.collect())
     };
