@@ -368,6 +368,13 @@ impl<'a> Program<'a> {
             }
     }
 
+    /// Whether it is a shell with nothing but how it is to behave: it is told what to do by somebody.
+    pub(crate) fn is_bare_shell(&self) -> bool {
+        let how =
+            ["-i", "-l", "-li", "-il", "--login", "--norc", "--noprofile", "-p", "-ip", "-pi", "sh", "bash", "ash"];
+        self.is_shell() && self.arguments.iter().skip(1).all(|argument| how.contains(&argument.as_str()))
+    }
+
     /// Its arguments as one line.
     pub(crate) fn line(&self) -> String {
         let mut line = String::new();

@@ -210,11 +210,11 @@ impl<'a> Story<'a> {
         found
     }
 
-    /// Whether two lives ran at the same time, or one right behind the other.
-    fn overlap(&self, one: usize, other: usize) -> bool {
-        const GAP: usize = 64;
+    /// Whether two lives ran at the same time. A shell makes all members of a pipeline before it waits for one.
+    pub(crate) fn overlap(&self, one: usize, other: usize) -> bool {
         let (Some(one), Some(other)) = (self.life(one), self.life(other)) else { return false };
-        one.first <= other.last.saturating_add(GAP) && other.first <= one.last.saturating_add(GAP)
+        let end = |life: &Life| if life.ended { life.last } else { usize::MAX };
+        one.first <= end(other) && other.first <= end(one)
     }
 
     /// The request that the source of what a compiler wrote came from.

@@ -41,7 +41,7 @@ pub(crate) struct Life {
     pub(crate) children: Vec<usize>,
     pub(crate) first: usize,
     pub(crate) last: usize,
-    ended: bool,
+    pub(crate) ended: bool,
     /// What it ran, after what it was born with.
     pub(crate) execs: Vec<usize>,
     /// The `exec` of its parent when it was made.
@@ -304,7 +304,10 @@ impl<'a> Story<'a> {
                 What::Connect { to, result } | What::SendTo { to, result } if reached(*result) && is_inet(to) => {
                     self.lives[life].connects.push(at);
                 }
-                What::Accept { result, .. } if *result >= 0 => self.lives[life].accepts.push(at),
+                // Of the network, or of who did not want to know.
+                What::Accept { from, result } if *result >= 0 && !from.starts_with(['/', '@']) => {
+                    self.lives[life].accepts.push(at);
+                }
                 What::Redirect { stream: Stream::Socket, .. } => self.lives[life].redirects.push(at),
                 What::Open { read, write, create, result, .. } if *result >= 0 => {
                     if *write || *create {

@@ -150,9 +150,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let names: Vec<_> = all.iter().copied().collect();
     let told = Match::new(first, format!("{reader} reads {}", names.join(", ")));
     vec![match (all.len(), exclusive) {
-        (4.., 1..) | (_, 2..) => told,
-        (3.., _) => told,
-        (_, 1) => told.draft(),
+        (3.., 1..) | (_, 2..) => told,
+        (3.., _) | (_, 1) => told.draft(),
         _ => told.fact(),
     }]
 }

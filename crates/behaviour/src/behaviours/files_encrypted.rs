@@ -96,6 +96,36 @@ const ORDINARY: &[&str] = &[
     "d",
     "timestamp",
     "delayed",
+    "imported",
+    "uploaded",
+    "archived",
+    "sent",
+    "ok",
+    "failed",
+    "err",
+    "error",
+    "synced",
+    "finished",
+    "complete",
+    "completed",
+    "bad",
+    "broken",
+    "corrupt",
+    "disable",
+    "off",
+    "default",
+    "dist",
+    "example",
+    "distrib",
+    "removed",
+    "trash",
+    "journal",
+    "wal",
+    "db",
+    "txt",
+    "html",
+    "css",
+    "js",
 ];
 
 #[derive(Default)]
@@ -171,7 +201,7 @@ fn added<'a>(from: &str, to: &'a str) -> Option<&'a str> {
 /// The file beside `path` that was written lately and is called the same with an ending more.
 fn twin<'a>(story: &Story<'a>, path: &str, at: usize) -> Option<&'a str> {
     /// How far back a twin is looked for, in events.
-    const BACK: usize = 12;
+    const BACK: usize = 24;
     (at.saturating_sub(BACK)..at).rev().find_map(|before| match story.what(before)? {
         What::Open { path: other, write: true, result: 0.., .. } | What::Write { path: other, .. }
             if other.len() > path.len() && other.starts_with(path) =>

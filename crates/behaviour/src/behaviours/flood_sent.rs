@@ -8,6 +8,8 @@
 //! - False alarms: load tools that say so and media or measuring programs at work on their own network are `hacking-tool` at most.
 //! - Source: ATT&CK T1498, T1498.001, T1499.002.
 
+use std::collections::BTreeMap;
+
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use crate::{
@@ -35,7 +37,7 @@ const PACKETS_MIN: u64 = 200;
 const PER_SECOND_MIN: u64 = 30;
 /// UDP is also what telemetry and media are: more of it.
 const UDP_PACKETS_MIN: u64 = 500;
-const UDP_PER_SECOND_MIN: u64 = 100;
+const UDP_PER_SECOND_MIN: u64 = 50;
 /// Load and measuring tools, by what they are openly called.
 const LOAD_TOOLS: &[&str] = &[
     "ab",
@@ -82,8 +84,17 @@ const LOAD_TOOLS: &[&str] = &[
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let documented = story.trace.head.purpose.contains("documentation");
     let mut found = Vec::new();
+    // A flood that goes on is told of again and again; the last says it all.
+    let mut floods: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (at, event) in story.events() {
-        let What::Flood { shape, target, name, packets, over_ms, forged_sources, .. } = &event.what else { continue };
+        if let What::Flood { shape, target, .. } = &event.what {
+            floods.insert((shape, target), at);
+        }
+    }
+    for at in floods.into_values() {
+        let Some(What::Flood { shape, target, name, packets, over_ms, forged_sources, .. }) = story.what(at) else {
+            continue;
+        };
         let rate = packets * 1_000 / (*over_ms).max(1_000);
         let address = host_of(target);
         let place = name.as_deref().unwrap_or(target);
@@ -105,7 +116,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 .with([indicators::target(target, name.as_deref())])
                 .with(fetched_before(story, at).map(indicators::url))
         };
-        if !forged && (*packets < enough || rate < fast || is_dns) {
+        let installs = life_of(story, at, target).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
+        if !forged && (*packets < enough || rate < fast || is_dns || installs) {
             found.push(told("").fact());
         } else if let Some(tool) = load_tool {
             found.push(told(&format!(", by {tool}")).is(Category::HackingTool).sign());
@@ -133,13 +145,7 @@ fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
         let known = [Some(program.tool()), script].into_iter().flatten().find(|name| LOAD_TOOLS.contains(name));
         known.filter(|_| !program.written && !program.nameless)
     };
-    if let Some(program) = story.program(at) {
-        return named(&program);
-    }
-    let life = story
-        .flows()
-        .find(|flow| flow.remote == target || host_of(flow.remote) == host_of(target))
-        .and_then(|flow| flow.life);
+    let life = life_of(story, at, target);
     match life {
         Some(life) => story.last_program(life).and_then(|program| named(&program)),
         // Nobody knows who sent it: only a run of nothing but such tools and shells excuses it.
@@ -149,6 +155,12 @@ fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
             tools.all(|program| named(&program).is_some()).then_some(first)
         }
     }
+}
+
+/// Who sends it, if that is known.
+fn life_of(story: &Story<'_>, at: usize, target: &str) -> Option<usize> {
+    let same = |remote: &str| remote == target || host_of(remote) == host_of(target);
+    story.life_at(at).or_else(|| story.flows().find(|flow| same(flow.remote)).and_then(|flow| flow.life))
 }
 
 /// The last text fetched before the flood: where targets come from.
@@ -207,6 +219,16 @@ mod tests {
         run.push(wrk, flood("http", "203.0.113.9:80", 30_000, 10_000, 0));
         let seen = found(&BEHAVIOUR, run);
         assert_eq!((seen[0].category, seen[0].weight), (Some(Category::HackingTool), Some(Weight::Sign)));
+    }
+
+    #[test]
+    fn a_package_manager_at_its_mirror_is_none() {
+        let mut run = Run::new();
+        let apt = run.spawn(1, "/usr/bin/apt-get", &["apt-get", "upgrade"]);
+        let method = run.spawn(apt, "/usr/lib/apt/methods/http", &["http"]);
+        run.http(method, "GET", "http://203.0.113.9/pool/a.deb", "package");
+        run.push(0, flood("http", "203.0.113.9:80", 900, 4_000, 0));
+        miss(&BEHAVIOUR, run);
     }
 
     #[test]

@@ -39,10 +39,12 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             missing.entry(label).or_insert((at, zone));
         }
     }
-    let generated: Vec<_> = missing.iter().filter(|(label, _)| is_generated(label)).collect();
-    if generated.len() < SIGN_MIN || generated.len() * 3 < missing.len() * 2 {
+    let strange = missing.keys().filter(|label| is_generated(label)).count();
+    if strange < SIGN_MIN || strange * 2 < missing.len() {
         return Vec::new();
     }
+    // Where most are chance, the others of their length are too: some chances look like words.
+    let generated: Vec<_> = missing.iter().filter(|(label, _)| label.len() >= 7 && !label.contains('-')).collect();
     let at = generated.iter().map(|(_, (at, _))| *at).max().unwrap_or(0);
     let shown: Vec<_> = generated.iter().take(4).map(|(label, (_, zone))| format!("{label}.{zone}")).collect();
     let told =

@@ -8,7 +8,7 @@
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, indicators, story::Story};
+use crate::{About, Behaviour, Judge, Match, indicators, provenance::Provenance, story::Story};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -53,12 +53,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             format!("runs {} as {}{by}", program.path, model::text::shortened(&program.line(), 80)),
         )
         .with(indicators::of_life(story, life).into_iter().take(8));
-        found.push(match (sealed, memory, program.written) {
-            (true, ..) => told.fact(),
-            (_, true, _) | (_, _, true) => told,
-            // A file of the image that was replaced while it was started.
-            (_, false, false) => told.fact(),
-        });
+        // A file of the image that was replaced while it was started is none.
+        let name = program.path.trim_end_matches(" (deleted)");
+        let own = story.was_made(name, program.at)
+            && !matches!(story.provenance(name), Provenance::Installed | Provenance::Compiled(_));
+        found.push(if !sealed && (memory || own) { told } else { told.fact() });
     }
     if found.is_empty() {
         let made = story.events().find_map(|(at, event)| match &event.what {
@@ -95,6 +94,20 @@ mod tests {
             }
         });
         hit(&BEHAVIOUR, run, Weight::Proof, "(deleted)");
+    }
+
+    #[test]
+    fn a_service_replaced_by_an_upgrade_is_none() {
+        let mut run = Run::of("/usr/sbin/daemon", &["daemon"]);
+        let dpkg = run.spawn(1, "/usr/bin/dpkg", &["dpkg", "--unpack", "daemon.deb"]);
+        run.write(dpkg, "/usr/sbin/daemon", b"\x7fELF");
+        let at = run.exec(1, "/usr/sbin/daemon (deleted)", &["daemon"]);
+        run.change(at, |what| {
+            if let What::Exec { written, nameless, .. } = what {
+                (*written, *nameless) = (true, true);
+            }
+        });
+        miss(&BEHAVIOUR, run);
     }
 
     #[test]

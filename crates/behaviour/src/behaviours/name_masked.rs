@@ -140,9 +140,7 @@ fn thread(first: &str) -> Option<&str> {
     let name = first.strip_prefix('[')?.strip_suffix(']')?;
     let stem =
         name.split(['/', ':', '-']).next().unwrap_or(name).trim_end_matches(|letter: char| letter.is_ascii_digit());
-    (name.len() > 2
-        && (THREADS.contains(&stem) || THREADS.contains(&name) || name.contains('/') || name.starts_with('k')))
-    .then_some(first)
+    (name.len() > 2 && (THREADS.contains(&stem) || THREADS.contains(&name))).then_some(first)
 }
 
 /// A written program with the name of a thread or a service.

@@ -96,9 +96,7 @@ fn sent_after_login(story: &Story<'_>) -> Vec<Match> {
     let mut by_flow: BTreeMap<u64, (usize, bool, bool)> = BTreeMap::new();
     for (at, event) in story.events() {
         let What::Message { flow, service, text } = &event.what else { continue };
-        if !matches!(service.as_str(), "telnet" | "ssh" | "shell" | "ftp")
-            || story.flow(*flow).is_some_and(|flow| flow.inbound)
-        {
+        if !matches!(service.as_str(), "telnet" | "ssh" | "ftp") || story.flow(*flow).is_some_and(|flow| flow.inbound) {
             continue;
         }
         let (first, fetches, starts) = by_flow.entry(*flow).or_insert((at, false, false));

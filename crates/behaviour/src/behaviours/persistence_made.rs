@@ -245,42 +245,11 @@ fn suspicious(line: &str) -> Option<Suspicion> {
                 || before.ends_with("hourly")
         })
     });
+    // A folder of one's own may have hidden settings; the system's have no hidden programs.
+    let system = ["/usr/", "/var/", "/lib", "/bin/", "/sbin/", "/etc/", "/run/", "/dev/", "/tmp/"];
     let dotted = line.split(|character: char| character.is_whitespace() || "\"';=".contains(character)).any(|word| {
-        word.starts_with('/')
-            && word.split('/').any(|part| {
-                part.starts_with('.')
-                    && part.len() > 2
-                    && !matches!(
-                        part,
-                        ".bashrc"
-                            | ".profile"
-                            | ".bash_aliases"
-                            | ".cargo"
-                            | ".local"
-                            | ".nvm"
-                            | ".venv"
-                            | ".config"
-                            | ".rvm"
-                            | ".sdkman"
-                            | ".bash_completion"
-                            | ".env"
-                            | ".npm-global"
-                            | ".pyenv"
-                            | ".rbenv"
-                            | ".asdf"
-                            | ".dotnet"
-                            | ".krew"
-                            | ".composer"
-                            | ".yarn"
-                            | ".bun"
-                            | ".deno"
-                            | ".fzf"
-                            | ".oh-my-zsh"
-                            | ".acme.sh"
-                            | ".cache"
-                            | ".ssh"
-                    )
-            })
+        system.iter().any(|folder| word.starts_with(folder))
+            && word.split('/').any(|part| part.starts_with('.') && part.len() > 2 && !part.contains("env"))
     });
     (hidden || dotted).then_some(Suspicion::Hides)
 }

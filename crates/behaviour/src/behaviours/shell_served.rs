@@ -9,6 +9,7 @@
 
 use model::{Category, Confidence, Maturity, Severity, Stream, Weight, What};
 
+use super::reverse_shell_opened::answers_id;
 use crate::{About, Behaviour, Judge, Match, programs::Program, story::Story};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
@@ -80,8 +81,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             story.line_of(life).take(3).any(|above| story.programs_of(above).any(|program| program.is_netcat()));
         let obeys = program.obeys_input() || program.has(&["-i"]);
         let socket = program.input == Some(Stream::Socket) || redirected(story, life, program.at);
-        let pipes = program.input == Some(Stream::Pipe) && program.output == Some(Stream::Pipe);
-        let terminal = program.input == Some(Stream::Terminal) && netcat;
+        let pipes = matches!(program.input, Some(Stream::Pipe | Stream::UnixSocket));
+        let handed = netcat && program.is_bare_shell();
         let told = Match::new(
             program.at,
             format!(
@@ -91,8 +92,12 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             ),
         );
         // A shell that accepted nothing itself stands between the pipes of a program that did.
-        let fed = pipes && server != life && !story.last_program(server).is_some_and(|program| program.is_shell());
-        if program.is_shell() && obeys && (socket || terminal || fed) {
+        let fed = pipes
+            && server != life
+            && program.is_bare_shell()
+            && called_from_outside(story, server, program.at)
+            && !story.last_program(server).is_some_and(|program| program.is_shell());
+        if program.is_shell() && obeys && (socket || handed) || fed {
             found.push(told);
         } else if socket && obeys {
             found.push(told.sign());
@@ -100,7 +105,28 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             found.push(told.fact());
         }
     }
+    found.extend(answered(story));
     found
+}
+
+/// Whether the last connection it took was not of this machine itself.
+fn called_from_outside(story: &Story<'_>, server: usize, before: usize) -> bool {
+    let last = story.life(server).and_then(|of| of.accepts.iter().rev().find(|at| **at < before).copied());
+    match last.and_then(|at| story.what(at)) {
+        Some(What::Accept { from, .. }) => !crate::indicators::is_loopback(crate::story::host_of(from)),
+        _ => false,
+    }
+}
+
+/// Who answers our caller's `id` as a shell does.
+fn answered(story: &Story<'_>) -> Option<Match> {
+    story.events().find_map(|(at, event)| match &event.what {
+        What::Message { service, text, .. } if service == "poke" && answers_id(text) => {
+            let said = format!("answers a caller like a shell: {}", model::text::shortened(text.trim(), 80));
+            Some(Match::new(at, said).sure(Confidence::Certain))
+        }
+        _ => None,
+    })
 }
 
 fn redirected(story: &Story<'_>, life: usize, before: usize) -> bool {
@@ -147,6 +173,24 @@ mod tests {
         run.accept(1, "172.17.0.1:50000");
         run.spawn_with(1, "/bin/bash", &["bash"], Stream::Terminal, Stream::Terminal);
         hit(&BEHAVIOUR, run, Weight::Proof, "socat took");
+    }
+
+    #[test]
+    fn an_answer_to_id_on_the_wire() {
+        let mut run = Run::of("/opt/app", &["app"]);
+        run.messages(1, "203.0.113.30:40001", "poke", &["uid=33(www-data) gid=33(www-data)"]);
+        hit(&BEHAVIOUR, run, Weight::Proof, "answers a caller like a shell: uid=33");
+    }
+
+    #[test]
+    fn a_message_broker_that_starts_a_shell_for_itself_is_none() {
+        let mut run = Run::of("/usr/lib/erlang/erts/bin/beam.smp", &["beam.smp"]);
+        run.accept(1, "203.0.113.30:40001");
+        let helper = run.spawn(1, "/usr/lib/erlang/erts/bin/erl_child_setup", &["erl_child_setup"]);
+        run.spawn_with(helper, "/bin/dash", &["/bin/sh", "-s", "unix:cmd"], Stream::Pipe, Stream::Pipe);
+        run.accept(1, "127.0.0.1:40002");
+        run.spawn_with(helper, "/bin/bash", &["bash"], Stream::Pipe, Stream::Pipe);
+        miss(&BEHAVIOUR, run);
     }
 
     #[test]
