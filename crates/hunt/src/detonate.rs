@@ -9,8 +9,8 @@ use std::{
 
 use inspect::{At, ImageView, Place};
 use model::{
-    CapturedFile, Category, Disposition, EndReason, Event, Finding, ImageConfig, Location, Maturity, Problem,
-    ProblemKind, Trace, Weight, What,
+    CapturedFile, Category, Digest, Disposition, EndReason, Event, Finding, ImageConfig, ImageIdentity, Location,
+    Maturity, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Trace, Weight, What,
 };
 use registry::ImageSource;
 use sandbox::{
@@ -39,6 +39,8 @@ pub struct Detonating<'a> {
     pub observer: &'a Arc<dyn Observer>,
     /// Run also what attacks the kernel that all sandboxes share with us.
     pub force: bool,
+    /// Run also what the catalog has a report on.
+    pub again: bool,
     /// Gets every complete detonation, to be recorded.
     pub keep: &'a (dyn Fn(&Detonation) + Sync),
 }
@@ -176,6 +178,40 @@ pub(crate) fn others(image: &ImageView<'_>) -> Vec<(String, Vec<String>)> {
     found.sort_unstable();
     let run = |(_, path): (bool, &str)| (format!("nothing starts /{path}"), vec![format!("/{path}")]);
     found.into_iter().take(SCRIPTS_MAX).map(run).collect()
+}
+
+/// Judges recorded runs by themselves: nothing is known of the image.
+#[must_use]
+pub fn replayed(name: &str, traces: Vec<Trace>, context: &Context<'_>) -> ScanReport {
+    let command = traces.first().map(|trace| trace.head.command.clone()).unwrap_or_default();
+    let subject = traces.first().map_or_else(|| Digest::of(b""), |trace| trace.head.subject);
+    let detonation = Detonation { traces, ..Detonation::default() };
+    let ran = judged(detonation, &Subject { command: command.clone(), ..Subject::default() }, context);
+    let problems: Vec<Problem> = ran.problems.iter().map(|(problem, _)| problem.clone()).collect();
+    let about = verdict::Subject { claims: &[], command: &command, problems: &ran.problems, unpacked_bytes: 1 };
+    let verdict = verdict::judge(&ran.findings, &about);
+    ScanReport {
+        schema: SCHEMA.to_owned(),
+        image: ImageIdentity {
+            reference: format!("replay:{name}"),
+            index: None,
+            manifest: None,
+            config: subject,
+            config_pins_layers: false,
+            platform: Platform::host(),
+            created: None,
+            command,
+            description: String::new(),
+            layers: Vec::new(),
+        },
+        verdict,
+        findings: ran.findings,
+        problems,
+        rule_pack: context.questions(),
+        scanned_at: (context.now)(),
+        remembered: false,
+        runs: ran.traces,
+    }
 }
 
 fn judged(detonation: Detonation, subject: &Subject, context: &Context<'_>) -> Ran {

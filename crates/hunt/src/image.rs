@@ -81,7 +81,8 @@ pub(crate) fn scan_image(
 /// archive without a manifest is never answered from its config digest alone: its config does not pin its layers.
 fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
     let context = run.context;
-    let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
+    let again = context.rescan || context.detonating.is_some_and(|how| how.again);
+    let (Some(manifest), false) = (image.manifest, again) else { return Ok(None) };
     // Who only looks is told what was seen when it ran, where that is known.
     let with_runs = context.catalog.report(&manifest, &context.questions_of(true))?;
     let at_rest = || context.catalog.report(&manifest, &context.questions());

@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashSet,
+    fs::File,
     io::Write,
+    os::fd::AsFd,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,9 +21,9 @@ use super::{Observer, Options, Planned, Subject, trust};
 use crate::{
     Recorder,
     internet::{self, Authority, InternetPlan, Protocol, device},
-    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Running, Surroundings},
+    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
     record::boot_ns,
-    sensor::{Sensor, SensorCounts, Tricks, bpf, notify},
+    sensor::{Sensor, SensorCounts, Tricks, bpf, guard, notify},
 };
 
 /// How often we look whether it ended, in milliseconds.
@@ -148,6 +150,7 @@ impl Run<'_> {
             let options = bpf::Options {
                 sleeps: !tricks.skip_sleeps,
                 on_program: Some(Box::new(move |pid, name| take_program(pid, name, &taken))),
+                ..bpf::Options::default()
             };
             let sensor = bpf::attach_with(prepared.cgroup_id(), Arc::clone(&recorder), options);
             sensors.push(sensor.map_err(|error| Failed::NoBpf(error.to_string()))?);
@@ -159,6 +162,7 @@ impl Run<'_> {
             head.blind_spots.extend(sensor.blind_spots());
         }
         let mut problems: Vec<String> = prepared.problems().to_vec();
+        let guard = guard_of(&prepared, with_bpf, &mut problems);
         let packets = self.options.capture_packets.then(Packets::default);
         let network = match prepared.take_tun() {
             None => {
@@ -203,7 +207,7 @@ impl Run<'_> {
             counts.lost += of_one.lost;
         }
         let network = network.map(internet::Internet::finish).unwrap_or_default();
-        let escapes_refused = 0;
+        let escapes_refused = guard.map_or(0, |guard| guard.total());
         if escapes_refused > 0 {
             let detail = format!("{escapes_refused} connections or packets past the sandbox's own device");
             recorder.now(0, What::Refused { what: "network".to_owned(), detail });
@@ -290,6 +294,18 @@ fn not_started(head: TraceHead, why: String, observer: &Arc<dyn Observer>) -> En
         served: Vec::new(),
         output: Vec::new(),
     }
+}
+
+/// The second guard needs BPF; without it the empty network namespace stands alone, and the trace says so.
+fn guard_of(prepared: &Prepared, with_bpf: bool, problems: &mut Vec<String>) -> Option<guard::Guard> {
+    if !with_bpf {
+        return None;
+    }
+    let network = File::open(format!("/proc/{}/ns/net", prepared.first_pid()));
+    let attached = network
+        .map_err(|error| error.to_string())
+        .and_then(|network| guard::attach(prepared.cgroup_id(), network.as_fd()).map_err(|error| error.to_string()));
+    attached.map_err(|why| problems.push(format!("no second guard of the network: {why}"))).ok()
 }
 
 /// Takes a program that has no name in any folder, while its process stands still.

@@ -66,6 +66,26 @@ pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
+/// Most runs of one recording.
+const RUNS_MAX: usize = 64;
+
+/// Reads all traces that [`write`] wrote one behind the other.
+///
+/// # Errors
+///
+/// [`ReplayError`]; nothing of a damaged recording is used.
+pub fn read_all(from: impl BufRead) -> Result<Vec<Trace>, ReplayError> {
+    let mut lines = Lines { from: from.take(RECORDING_BYTES_MAX), number: 0 };
+    let mut traces = Vec::new();
+    while let Some(first) = lines.next()? {
+        if traces.len() >= RUNS_MAX {
+            return Err(ReplayError::TooLong { what: "its runs,", most: RUNS_MAX as u64 });
+        }
+        traces.push(one(&first, &mut lines)?);
+    }
+    Ok(traces)
+}
+
 /// Reads a trace that [`write`] wrote.
 ///
 /// # Errors
@@ -74,7 +94,15 @@ pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
 pub fn read(from: impl BufRead) -> Result<Trace, ReplayError> {
     let mut lines = Lines { from: from.take(RECORDING_BYTES_MAX), number: 0 };
     let first = lines.next()?.ok_or(ReplayError::Cut)?;
-    let head: TraceHead = lines.parse(&first)?;
+    let trace = one(&first, &mut lines)?;
+    if lines.next()?.is_some() {
+        return Err(lines.wrong("something follows the end"));
+    }
+    Ok(trace)
+}
+
+fn one<R: BufRead>(first: &str, lines: &mut Lines<R>) -> Result<Trace, ReplayError> {
+    let head: TraceHead = lines.parse(first)?;
     if head.schema != TRACE_SCHEMA {
         let mut schema = head.schema;
         schema.truncate(schema.floor_char_boundary(40));
@@ -86,9 +114,6 @@ pub fn read(from: impl BufRead) -> Result<Trace, ReplayError> {
         // The last line has a reason; no event has.
         if line.starts_with("{\"reason\"") {
             let end: TraceEnd = lines.parse(&line)?;
-            if lines.next()?.is_some() {
-                return Err(lines.wrong("something follows the end"));
-            }
             return Ok(Trace { head, events, end });
         }
         if events.len() >= EVENTS_MAX {
