@@ -35,8 +35,11 @@ fn leftovers(owner: u32, store: &Path) -> Vec<String> {
         }
         let mounts = fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
         let comm = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        let ours = comm.starts_with("lazaret-guard") && String::from_utf8_lossy(&environment).contains(around);
+        let named =
+            String::from_utf8_lossy(&environment).contains(around) || status.contains(&format!("PPid:\t{owner}\n"));
+        let ours = comm.starts_with("lazaret-guard") && named;
         if ours || mounts.contains(&format!("upperdir=../mount/{owner}-")) || mounts.contains(store) {
             found.push(format!("process {name} {}", comm.trim()));
         }
