@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use launching::{BOTH, Image, end, helper, helper_folder, plan, store_folder};
+use launching::{BOTH, Image, attempts, end, helper, helper_folder, plan, store_folder};
 use model::EndReason;
 use sandbox::{
     internet::device::Address,
@@ -136,18 +136,15 @@ impl Drop for Host {
     }
 }
 
-/// Compiles the attempts as one static program.
-#[expect(clippy::disallowed_methods, reason = "the compiler")]
-fn attempts(into: &Path) -> Vec<u8> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/escapes/attempts.c");
-    let program: PathBuf = into.join("attempts");
-    let compiled =
-        std::process::Command::new("cc").args(["-static", "-O1", "-w", "-o"]).arg(&program).arg(source).status();
-    assert!(compiled.expect("gcc is installed: make tools").success());
-    fs::read(program).unwrap()
-}
-
-fn battery(store: &Path, isolation: Isolation, user: &str, program: &[u8], arguments: &[String]) -> Finished {
+/// `watched`: with a sensor's filter, which leaves the calls that the kernel refuses anyway to the kernel.
+fn battery(
+    store: &Path,
+    isolation: Isolation,
+    user: &str,
+    watched: bool,
+    program: &[u8],
+    arguments: &[String],
+) -> Finished {
     let store = Store::open(store).unwrap();
     let mut image = Image::busybox();
     image.file("attempts", 0o755, program);
@@ -155,8 +152,11 @@ fn battery(store: &Path, isolation: Isolation, user: &str, program: &[u8], argum
     plan.command.extend_from_slice(arguments);
     plan.user = user.to_owned();
     plan.network = Some(Address::of_container(1));
+    let all =
+        libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
+    plan.notify = watched.then(|| vec![all]);
     let mut prepared = prepare(&plan).unwrap();
-    let _tun = prepared.take_tun();
+    let _fds = (prepared.take_tun(), prepared.take_notify());
     end(prepared.start().unwrap(), Duration::from_secs(60))
 }
 
@@ -178,9 +178,10 @@ fn no_attempt_gets_out_and_the_host_is_unchanged() {
     let mut host = Host::new();
     let program = attempts(host.folder.path());
     for isolation in BOTH {
-        for user in ["root", "app"] {
-            println!("{isolation:?} {user}");
-            let finished = battery(&host.folder.path().join("store"), isolation, user, &program, &host.arguments());
+        for (user, watched) in [("root", false), ("root", true), ("app", true)] {
+            println!("{isolation:?} {user} {watched}");
+            let finished =
+                battery(&host.folder.path().join("store"), isolation, user, watched, &program, &host.arguments());
             all_contained(&finished);
             host.unchanged();
         }
@@ -206,8 +207,8 @@ fn as_an_ordinary_user() {
     let arguments = fs::read_to_string(folder.join("arguments")).unwrap();
     let arguments: Vec<String> = arguments.lines().map(str::to_owned).collect();
     let program = fs::read(folder.join("attempts")).unwrap();
-    for user in ["root", "app"] {
-        all_contained(&battery(&folder.join("nobodys"), Isolation::Rootless, user, &program, &arguments));
+    for (user, watched) in [("root", false), ("root", true), ("app", true)] {
+        all_contained(&battery(&folder.join("nobodys"), Isolation::Rootless, user, watched, &program, &arguments));
     }
 }
 

@@ -4,7 +4,7 @@ mod launching;
 
 use std::{io::Read, os::fd::OwnedFd, thread, time::Duration};
 
-use launching::{BOTH, Image, end, plan, run, shell, store_folder};
+use launching::{BOTH, Image, attempts, end, helper, helper_folder, plan, run, shell, store_folder};
 use model::EndReason;
 use sandbox::{
     internet::device::Address,
@@ -121,6 +121,26 @@ fn layers_lie_over_each_other() {
         let finished = run(&plan(layers.clone(), isolation, &["sh", "-c", "ls /data /hidden; cat /same"]));
         assert_eq!(text(&finished), "/data:\nkept\n\n/hidden:\nb\nhigh", "{isolation:?}");
     }
+    let output = helper("layers_of_an_ordinary_user", at.path(), Some(65_534)).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+#[test]
+#[ignore = "the other half of the test above"]
+fn layers_of_an_ordinary_user() {
+    let store = Store::open(&helper_folder().join("nobodys")).unwrap();
+    let mut low = Image::busybox();
+    low.file("data/gone", 0o644, b"low")
+        .file("hidden/a", 0o644, b"low")
+        .folder("closed", 0o000)
+        .file("closed/f", 0o000, b"x");
+    let mut high = Image::default();
+    high.file("data/.wh.gone", 0o644, b"").file("hidden/.wh..wh..opq", 0o644, b"").file("hidden/b", 0o644, b"high");
+    let layers = vec![low.layer(&store), high.layer(&store)];
+    // One id is mapped; a package manager's or server's change of owners succeeds all the same.
+    let line = "ls /data /hidden /closed; cat /closed/f; chown app:audio /hidden/b && echo owned; rm -rf /closed && mkdir /closed; ls /closed; echo end";
+    let finished = run(&plan(layers, Isolation::Rootless, &["sh", "-c", line]));
+    assert_eq!(text(&finished), "/closed:\nf\n\n/data:\n\n/hidden:\nb\nxowned\nend\n");
 }
 
 #[test]
@@ -184,6 +204,56 @@ fn files_are_taken_and_links_are_not_followed() {
             assert!(ran.executed && ran.deleted && bytes.starts_with(b"\x7fELF"));
             assert_eq!(find("/tmp/deleted").unwrap().1, b"secret\n");
         }
+    }
+}
+
+/// Where the sensor sees a call before it is done, it can keep what would be gone.
+#[test]
+fn a_sensor_can_keep_what_would_be_gone() {
+    let at = store_folder();
+    let store = Store::open(at.path()).unwrap();
+    let program = attempts(at.path());
+    let mut image = Image::busybox();
+    image.file("attempts", 0o755, &program);
+    let layer = image.layer(&store);
+    for isolation in BOTH {
+        let line = "echo dropped > /tmp/dropped; while [ -e /tmp/dropped ]; do sleep 0.02; rm /tmp/kept && rm /tmp/dropped; done 2>/dev/null; (/attempts memory &) ; sleep 100";
+        let running = prepare(&plan(vec![layer.clone()], isolation, &["sh", "-c", line])).unwrap();
+        let keeper = running.keeper();
+        let running = running.start().unwrap();
+        thread::sleep(Duration::from_millis(100));
+        keeper.keep("/tmp/dropped", true);
+        keeper.keep("/proc/1/root/etc/shadow", false);
+        keeper.keep("/tmp/none", true);
+        running.run_also(&["touch".to_owned(), "/tmp/kept".to_owned()]).unwrap().start(&running).unwrap();
+        let from_memory = || {
+            (2..200).find(|&id| {
+                let name = keeper.host_pid(id).and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+                name.is_some_and(|name| name.to_string_lossy().contains("memfd"))
+            })
+        };
+        let process = (0..100)
+            .find_map(|_| {
+                from_memory().or_else(|| {
+                    thread::sleep(Duration::from_millis(20));
+                    None
+                })
+            })
+            .expect("it runs from memory");
+        assert!(keeper.keep_program(process));
+        assert!(!keeper.keep_program(60_000));
+        let finished = running.finish(&CaptureBudget::default());
+        let find = |path: &str| {
+            finished
+                .captured
+                .iter()
+                .find(|(file, _)| file.path == path)
+                .unwrap_or_else(|| panic!("{path}: {:?}", finished.problems))
+        };
+        let (dropped, bytes) = find("/tmp/dropped");
+        assert!(dropped.executed && dropped.deleted && bytes == b"dropped\n");
+        let (payload, bytes) = find("memfd:payload");
+        assert!(payload.executed && *bytes == program);
     }
 }
 

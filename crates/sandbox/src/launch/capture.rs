@@ -3,24 +3,18 @@
 //! Everything is opened by descriptor below the upper folder, from outside, and no link is followed.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsRawFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::MetadataExt},
     },
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
 };
 
 use model::{CapturedFile, Digest, ProblemKind};
 use nix::{
     fcntl::AtFlags,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::stat::{FchmodatFlags, Mode, fchmodat, fstatat},
 };
 
@@ -28,6 +22,7 @@ use super::{
     Usage,
     below::{self, DEPTH_MAX, read_text},
     sys,
+    watch::Ended,
 };
 
 /// What is taken at most.
@@ -49,12 +44,8 @@ impl Default for CaptureBudget {
     }
 }
 
-/// Largest program that [`read_program`] takes.
+/// Largest program that is taken from a process.
 const PROGRAM_BYTES_MAX: u64 = 64 << 20;
-/// Descriptors of written files that are held, to read those that are deleted.
-const HELD_MAX: usize = 256;
-/// Paths of programs that are remembered.
-const PATHS_MAX: usize = 4_096;
 
 /// The program that a process runs, by host process id, also one that is in memory only: its name as the kernel gives it, its bytes, and
 /// whether those are all. For use while the process is stopped at `execve`.
@@ -109,7 +100,7 @@ impl Taken<'_> {
 /// Takes everything. `planted` are contents of ours: they are not the sample's unless it ran them.
 pub(super) fn take(
     upper: &OwnedFd,
-    watch: Option<Watch>,
+    seen: Ended,
     planted: &[&[u8]],
     budget: &CaptureBudget,
 ) -> (Vec<(CapturedFile, Vec<u8>)>, Vec<String>) {
@@ -122,13 +113,22 @@ pub(super) fn take(
         problems: Vec::new(),
         not_taken: 0,
     };
-    let seen = watch.map(Watch::end).unwrap_or_default();
     // What was run goes first, so that a flood of other files cannot push it out.
-    for (file, path) in seen.deleted {
-        let mut file = file;
-        let mode = file.metadata().map_or(0, |meta| meta.mode() & 0o7777);
-        let executed = seen.executed.contains(&path);
-        taken.add(path, &mut file, mode, executed, true);
+    for (name, bytes, all) in seen.programs {
+        let cut = (!all).then_some(ProblemKind::BytesLimit);
+        let (sha256, size) = (Digest::of(&bytes), bytes.len() as u64);
+        if taken.known.insert((name.clone(), sha256)) {
+            let file = CapturedFile { path: name, sha256, size, mode: 0o700, executed: true, deleted: false, cut };
+            taken.bytes_left = taken.bytes_left.saturating_sub(size);
+            taken.files.push((file, bytes));
+        }
+    }
+    let (ran, written): (Vec<_>, Vec<_>) = seen.deleted.into_iter().partition(|(_, path)| seen.executed.contains(path));
+    for (executed, files) in [(true, ran), (false, written)] {
+        for (mut file, path) in files {
+            let mode = file.metadata().map_or(0, |meta| meta.mode() & 0o7777);
+            taken.add(path, &mut file, mode, executed, true);
+        }
     }
     for first in [true, false] {
         let mut entries = 0;
@@ -196,121 +196,10 @@ fn walk(upper: &OwnedFd, entries: &mut usize, taken: &mut Taken<'_>, executed: &
     }
 }
 
-/// Watches which files of the sandbox are written and run, by fanotify on its whole file system; needs root.
-pub(super) struct Watch {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-/// What was seen.
-#[derive(Default)]
-struct Seen {
-    /// Files that were written or run, oldest first, by inode.
-    held: VecDeque<(u64, File, String)>,
-    /// Of those that had to go, the ones already deleted.
-    deleted: Vec<(File, String)>,
-    executed: HashSet<String>,
-    lost: bool,
-}
-
-impl Watch {
-    /// `root` is the sandbox's root, an overlay.
-    pub(super) fn begin(root: &OwnedFd) -> io::Result<Self> {
-        let group = sys::fanotify_init()?;
-        sys::fanotify_watch(&group, libc::FAN_CLOSE_WRITE | libc::FAN_OPEN_EXEC, root)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let (stopped, into) = (Arc::clone(&stop), Arc::clone(&seen));
-        let thread = thread::Builder::new().name("fanotify".to_owned()).spawn(move || {
-            let mut buffer = vec![0; 16 << 10];
-            loop {
-                let ending = stopped.load(Ordering::Relaxed);
-                let mut fds = [PollFd::new(group.as_fd(), PollFlags::POLLIN)];
-                let _ = poll(&mut fds, PollTimeout::from(20_u8));
-                let bytes = nix::unistd::read(&group, &mut buffer).unwrap_or(0);
-                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
-                for event in sys::fanotify_events(buffer.get(..bytes).unwrap_or_default()) {
-                    seen.take(event);
-                }
-                if ending && bytes == 0 {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { stop, thread: Some(thread), seen })
-    }
-
-    fn end(mut self) -> Ended {
-        self.join();
-        let mut seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let held = std::mem::take(&mut seen.held);
-        seen.deleted
-            .extend(held.into_iter().filter(|(_, file, _)| is_deleted(file)).map(|(_, file, path)| (file, path)));
-        Ended { deleted: seen.deleted, executed: seen.executed, lost: seen.lost }
-    }
-
-    fn join(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.join();
-    }
-}
-
-/// What a watch had seen in the end.
-#[derive(Default)]
-struct Ended {
-    deleted: Vec<(File, String)>,
-    executed: HashSet<String>,
-    lost: bool,
-}
-
-fn is_deleted(file: &File) -> bool {
-    file.metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() == 0 && meta.len() > 0)
-}
-
-impl Seen {
-    fn take(&mut self, event: sys::Touched) {
-        let Some(file) = event.file.map(File::from) else {
-            self.lost = true;
-            return;
-        };
-        let Ok(meta) = file.metadata() else { return };
-        let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
-        let path = path.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
-        if event.mask & libc::FAN_OPEN_EXEC != 0 && self.executed.len() < PATHS_MAX {
-            self.executed.insert(path.clone());
-        }
-        if !meta.is_file() || event.mask & libc::FAN_CLOSE_WRITE == 0 {
-            return;
-        }
-        self.held.retain(|(inode, ..)| *inode != meta.ino());
-        self.held.push_back((meta.ino(), file, path));
-        if self.held.len() > HELD_MAX
-            && let Some((_, file, path)) = self.held.pop_front()
-            && is_deleted(&file)
-        {
-            if self.deleted.len() < HELD_MAX {
-                self.deleted.push((file, path));
-            } else {
-                self.lost = true;
-            }
-        }
-    }
-}
-
 /// What all processes in the process namespace of `first` use: for hosts where no cgroup counts it.
 pub(super) fn usage_of_namespace(first: i32) -> Usage {
     let Ok(namespace) = fs::read_link(format!("/proc/{first}/ns/pid")) else { return Usage::default() };
     let mut usage = Usage::default();
-    let mut seen = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let path = entry.path();
         if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
@@ -329,7 +218,6 @@ pub(super) fn usage_of_namespace(first: i32) -> Usage {
         let ticks: u64 = (11..15).filter_map(|at| field(after, at)).sum();
         usage.cpu_ms += ticks * 10;
         usage.tasks += field(after, 17).unwrap_or(1);
-        seen.insert(entry.file_name(), ());
     }
     usage
 }

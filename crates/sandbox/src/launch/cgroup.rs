@@ -170,6 +170,11 @@ impl Cgroup {
         self.v2.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.ino())
     }
 
+    /// The file that lists its processes.
+    pub(super) fn processes(&self) -> Option<PathBuf> {
+        self.folders().first().map(|folder| folder.join("cgroup.procs"))
+    }
+
     /// The v2 folder, for `CLONE_INTO_CGROUP`.
     pub(super) fn folder(&self) -> Option<OwnedFd> {
         self.v2.as_ref().and_then(|path| File::open(path).ok()).map(OwnedFd::from)

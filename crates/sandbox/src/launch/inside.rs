@@ -246,6 +246,8 @@ fn limits(inside: &Inside<'_>) -> io::Result<()> {
     sys::limit(Resource::RLIMIT_CORE, 0)?;
     sys::limit(Resource::RLIMIT_NOFILE, FILES_MAX)?;
     sys::limit(Resource::RLIMIT_MEMLOCK, 8 << 20)?;
+    // Queued signals are memory of the kernel.
+    sys::limit(Resource::RLIMIT_SIGPENDING, 4_096)?;
     // Counted in the user namespace, hence of the sandbox only. The kernel does not hold it against the host's root.
     sys::limit(Resource::RLIMIT_NPROC, limits.tasks)?;
     if inside.unlimited.contains(&"memory") {

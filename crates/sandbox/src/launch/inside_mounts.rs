@@ -135,7 +135,8 @@ fn within(root: &Root, path: &str) -> io::Result<OwnedFd> {
 fn proc_and_sys(plan: &Plan, root: &Root, show: &Path) -> io::Result<()> {
     mounted("proc", &point(root, "proc")?, "proc", QUIET, "")?;
     // No user namespace inside: no way to capabilities again. Counted for this namespace and those in it.
-    let _ = fs::write(format!("{}/sys/user/max_user_namespaces", by_fd(&within(root, "proc")?)), "0");
+    let limit = within(root, "proc/sys/user/max_user_namespaces")?;
+    fs::write(by_fd(&limit), "0")?;
     let sys = point(root, "sys")?;
     if mounted("sysfs", &sys, "sysfs", QUIET | MsFlags::MS_RDONLY, "").is_err() {
         // Where the host's own /sys is partly hidden, the kernel gives none.

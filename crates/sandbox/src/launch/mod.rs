@@ -20,7 +20,8 @@
 //! | [`seccomp`] | the calls that are refused |
 //! | [`program`] | finds the program, and says why it cannot run |
 //! | [`running`] | the handles: prepared, running, finished |
-//! | [`capture`] | takes files from the upper layer, and what was written and deleted |
+//! | [`watch`] | what is written, run and deleted meanwhile |
+//! | [`capture`] | takes the files at the end |
 //! | [`sweep`](mod@sweep) | removes what a killed lazaret left |
 //! | [`doctor`](mod@doctor) | what this host gives |
 
@@ -40,6 +41,7 @@ mod sweep;
 mod sys;
 mod unpack;
 mod users;
+mod watch;
 mod wire;
 
 use std::io;
@@ -53,6 +55,7 @@ pub use seccomp::REFUSED_CALLS;
 pub use store::{Layer, Store};
 pub use sweep::{SweepReport, sweep};
 pub use unpack::UnpackLimits;
+pub use watch::Keeper;
 
 use crate::internet::device::Address;
 

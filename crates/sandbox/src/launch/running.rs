@@ -13,16 +13,21 @@ use std::{
 };
 
 use model::{CapturedFile, EndReason};
-use nix::{fcntl::OFlag, sys::wait::waitpid, unistd::Pid};
+use nix::{
+    fcntl::OFlag,
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::Pid,
+};
 
 use super::{
     Isolation, LAYERS_MAX, LaunchError, Plan,
-    capture::{self, CaptureBudget, Watch},
+    capture::{self, CaptureBudget},
     cgroup::Cgroup,
     guard::{self, Guard, Ids, Where},
     inside::{self, Inside},
     refused, seccomp, sweep, sys,
     users::{self, User},
+    watch::{Keeper, Watch},
     wire::{self, Message, Tag},
 };
 
@@ -141,16 +146,11 @@ pub fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
     let tun = (made.len() > 2).then(|| made.remove(2));
     let (root, upper) = (made.remove(1), made.remove(0));
     let mut problems = Vec::new();
-    let watch = match Watch::begin(&root) {
-        Ok(watch) => Some(watch),
-        Err(_) if rootless => None,
-        Err(error) => {
-            problems.push(format!("files that were written and deleted were not taken: fanotify: {error}"));
-            None
-        }
-    };
-    if rootless && watch.is_none() {
-        problems.push("files that were written and deleted were not taken: that needs root".to_owned());
+    let mut watch = Watch::new(Keeper::new(root, shared.cgroup.processes(), gated.pid));
+    if let Err(error) = watch.begin() {
+        problems.push(format!(
+            "files that were written and deleted are taken only if the sensor keeps them: fanotify: {error}"
+        ));
     }
     for what in &shared.cgroup.missing {
         problems.push(format!("no cgroup limits {what}: limits of single processes stand in"));
@@ -167,7 +167,7 @@ pub fn prepare(plan: &Plan) -> Result<Prepared, LaunchError> {
         first: gated,
         beside: Mutex::default(),
         upper,
-        watch,
+        watch: Some(watch),
         problems,
         ended: Mutex::default(),
         killed: AtomicBool::new(false),
@@ -260,9 +260,21 @@ impl Drop for Reaper {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
             // It ends by itself when the sockets close, which are dropped after this: so not here, but on a thread.
-            thread::spawn(move || waitpid(pid, None));
+            thread::spawn(move || reap(pid));
         }
     }
+}
+
+/// Waits for a guard. One that does not end, for whatever reason, is ended, and its process with it.
+fn reap(guard: Pid) {
+    for _ in 0..10_000 {
+        match waitpid(guard, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
+    }
+    let _ = nix::sys::signal::kill(guard, nix::sys::signal::Signal::SIGKILL);
+    let _ = waitpid(guard, None);
 }
 
 /// The next message, which must be of that kind.
@@ -350,7 +362,7 @@ impl Gated {
     fn end(&self) {
         let _ = sys::kill(&self.pidfd);
         let _ = nix::sys::socket::shutdown(self.control.as_raw_fd(), nix::sys::socket::Shutdown::Write);
-        let _ = waitpid(self.guard, None);
+        reap(self.guard);
     }
 }
 
@@ -375,6 +387,12 @@ impl Prepared {
     #[must_use]
     pub fn first_pid(&self) -> i32 {
         self.sandbox.first.pid
+    }
+
+    /// Keeps files for the end of the run, for a sensor that sees them before they are gone.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        self.sandbox.keeper()
     }
 
     /// What this sandbox lacks, one line each.
@@ -491,7 +509,8 @@ impl Running {
         };
         let usage = Usage { cpu_ms: sandbox.shared.cgroup.cpu_us() / 1_000, ..usage };
         let planted: Vec<_> = sandbox.shared.plan.planted.iter().map(|file| file.bytes.as_slice()).collect();
-        let (captured, mut problems) = capture::take(&sandbox.upper, sandbox.watch.take(), &planted, budget);
+        let seen = sandbox.watch.take().map(Watch::end).unwrap_or_default();
+        let (captured, mut problems) = capture::take(&sandbox.upper, seen, &planted, budget);
         problems.splice(0..0, std::mem::take(&mut sandbox.problems));
         let output = sandbox.shared.output.kept();
         Finished { reason, refused, usage, captured, output, problems }
@@ -499,6 +518,10 @@ impl Running {
 }
 
 impl Sandbox {
+    fn keeper(&self) -> Keeper {
+        self.watch.as_ref().expect("it is taken at the end only").keeper.clone()
+    }
+
     fn ended(&self, wait_ms: u16) -> Option<EndReason> {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.is_none() {

@@ -93,6 +93,7 @@ const TABLE_64: Table = Table {
         248, 249, 250, // add_key, request_key, keyctl
         321, 298, 323, // bpf, perf_event_open, userfaultfd
         279, 300, 212, // move_pages, fanotify_init, lookup_dcookie
+        103, // syslog: anyone may read the host's messages, unless it says otherwise
         134, 136, 156, 174, 177, 178,
         180, // uselib, ustat, _sysctl, create_module, get_kernel_syms, query_module, nfsservctl
     ],
@@ -101,7 +102,7 @@ const TABLE_64: Table = Table {
         272, 308, 304, // unshare, setns, open_by_handle_at
         175, 176, 313, 246, 320, // modules, kexec
         163, 167, 168, 169, 153, 179, 443, // acct, swapon, swapoff, reboot, vhangup, quotactl, quotactl_fd
-        164, 227, 305, 172, 173, 103, // settimeofday, clock_settime, clock_adjtime, iopl, ioperm, syslog
+        164, 227, 305, 172, 173, // settimeofday, clock_settime, clock_adjtime, iopl, ioperm
     ],
     clone: 56,
     socket: Some(41),
@@ -115,10 +116,10 @@ const TABLE_64: Table = Table {
 const TABLE_32: Table = Table {
     architecture: I386,
     missing: &[425, 426, 427, 435, 447],
-    always: &[286, 287, 288, 357, 336, 374, 317, 338, 253, 86, 62, 149, 127, 130, 167, 169, 113, 166],
+    always: &[103, 286, 287, 288, 357, 336, 374, 317, 338, 253, 86, 62, 149, 127, 130, 167, 169, 113, 166],
     twice: &[
         21, 22, 52, 217, 428, 429, 430, 431, 432, 433, 442, 467, // mount, umount, umount2, pivot_root, …
-        310, 346, 342, 128, 129, 350, 283, 51, 87, 115, 88, 111, 131, 443, 79, 25, 264, 343, 404, 405, 110, 101, 103,
+        310, 346, 342, 128, 129, 350, 283, 51, 87, 115, 88, 111, 131, 443, 79, 25, 264, 343, 404, 405, 110, 101,
     ],
     clone: 120,
     socket: Some(359),

@@ -155,3 +155,14 @@ pub(crate) fn helper(test: &str, folder: &Path, user: Option<u32>) -> std::proce
 pub(crate) fn helper_folder() -> std::path::PathBuf {
     std::env::var("LAUNCHING_FOLDER").expect("only run by another test").into()
 }
+
+/// Compiles the attempts to escape as one static program.
+#[expect(clippy::disallowed_methods, reason = "the compiler")]
+pub(crate) fn attempts(into: &Path) -> Vec<u8> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/escapes/attempts.c");
+    let program = into.join("attempts");
+    let compiled =
+        std::process::Command::new("cc").args(["-static", "-O1", "-w", "-o"]).arg(&program).arg(source).status();
+    assert!(compiled.expect("gcc is installed: make tools").success());
+    fs::read(program).expect("it was just made")
+}
