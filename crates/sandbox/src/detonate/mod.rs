@@ -3,9 +3,12 @@
 mod run;
 mod trust;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicBool},
+};
 
-use model::{CapturedFile, Digest, EndReason, Event, Trace, TraceHead};
+use model::{CapturedFile, Digest, EndReason, Event, Trace, TraceHead, What};
 
 use crate::launch::{Isolation, LaunchError, Layer, Limits};
 
@@ -107,14 +110,19 @@ pub fn detonate(
     let began = seconds();
     let mut found = Detonation::default();
     let left = || options.budget_ms.saturating_sub(((seconds() - began) * 1_000.0) as u64);
-    for planned in runs(subject, options) {
-        let room = left().min(planned.ms_max);
+    let mut planned: VecDeque<Planned> = runs(subject, options).into();
+    while let Some(planned_now) = planned.pop_front() {
+        let room = left().min(planned_now.ms_max);
         if stop.load(std::sync::atomic::Ordering::Relaxed) || (room < RUN_MS_MIN && !found.traces.is_empty()) {
             break;
         }
-        let run = run::Run { number: found.traces.len() + 1, planned, layers, subject, options, room_ms: room };
+        let run =
+            run::Run { number: found.traces.len() + 1, planned: planned_now, layers, subject, options, room_ms: room };
         let ended = run.run(seconds, observer, stop)?;
         let name = ended.trace.head.run.clone();
+        if found.traces.is_empty() && gave_up_early(&ended.trace) {
+            planned.push_back(Planned { skip_sleeps: false, ..entry(subject, "real sleeps", 0, options.budget_ms) });
+        }
         let is_over = matches!(ended.trace.end.reason, EndReason::Certain | EndReason::Stopped);
         for (file, bytes) in ended.files {
             if !found.files.iter().any(|(_, known, _)| known.sha256 == file.sha256) {
@@ -140,7 +148,19 @@ struct Planned {
     purpose: String,
     command: Vec<String>,
     clock_shift_seconds: i64,
+    skip_sleeps: bool,
     ms_max: u64,
+}
+
+/// Whether it ended by itself after a sleep that was cut short: it may have measured how long the sleep really took.
+fn gave_up_early(trace: &Trace) -> bool {
+    matches!(trace.end.reason, EndReason::Exited { .. } | EndReason::Signalled { .. })
+        && trace.events.iter().any(|event| matches!(event.what, What::Sleep { skipped: true, .. }))
+}
+
+fn entry(subject: &Subject, purpose: &str, clock_shift_seconds: i64, ms_max: u64) -> Planned {
+    let command = subject.command.clone();
+    Planned { purpose: purpose.to_owned(), command, clock_shift_seconds, skip_sleeps: true, ms_max }
 }
 
 fn runs(subject: &Subject, options: &Options) -> Vec<Planned> {
@@ -149,23 +169,18 @@ fn runs(subject: &Subject, options: &Options) -> Vec<Planned> {
     if !subject.command.is_empty() || subject.others.is_empty() {
         let alone = !options.shift_clock && subject.others.is_empty();
         let percent = if alone { 100 } else { FIRST_RUN_PERCENT };
-        let entry = |purpose: &str, clock_shift_seconds, ms_max| Planned {
-            purpose: purpose.to_owned(),
-            command: subject.command.clone(),
-            clock_shift_seconds,
-            ms_max,
-        };
-        runs.push(entry("entry point", 0, options.budget_ms * percent / 100));
+        runs.push(entry(subject, "entry point", 0, options.budget_ms * percent / 100));
         if options.shift_clock {
             let for_others = others.len() as u64 * SCRIPT_MS_MAX / 2;
             let rest = (options.budget_ms * (100 - percent) / 100).saturating_sub(for_others);
-            runs.push(entry("shifted date", CLOCK_SHIFT_SECONDS, rest.max(RUN_MS_MIN)));
+            runs.push(entry(subject, "shifted date", CLOCK_SHIFT_SECONDS, rest.max(RUN_MS_MIN)));
         }
     }
     runs.extend(others.map(|(purpose, command)| Planned {
         purpose: purpose.clone(),
         command: command.clone(),
         clock_shift_seconds: 0,
+        skip_sleeps: true,
         ms_max: SCRIPT_MS_MAX,
     }));
     runs

@@ -87,7 +87,8 @@ impl Run<'_> {
         let began_ns = boot_ns();
         let name = self.number.to_string();
         let shift = self.planned.clock_shift_seconds;
-        let tricks = Tricks { skip_sleeps: self.options.skip_sleeps, clock_shift_seconds: shift };
+        let tricks =
+            Tricks { skip_sleeps: self.options.skip_sleeps && self.planned.skip_sleeps, clock_shift_seconds: shift };
         let shown_now = self.options.now.saturating_add_signed(shift);
         let authority =
             Authority::new(shown_now).map_err(|error| Failed::host("make a certificate authority", &error))?;

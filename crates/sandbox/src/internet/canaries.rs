@@ -57,7 +57,7 @@ pub fn canaries(seed: u64, home: &str) -> Vec<(Canary, Vec<Decoy>)> {
         letters("ssh-rest", 70, mixed)
     );
     let docker = letters("docker", 32, mixed);
-    // The mark must be seen encoded and decoded: it is the whole password.
+    // The mark is inside base64, as in a real one.
     let docker_auth = BASE64_STANDARD.encode(format!("deploy:dckr_pat_{docker}"));
     let docker_text = format!("{{\"auths\":{{\"registry.example.net\":{{\"auth\":\"{docker_auth}\"}}}}}}\n");
     let token = letters("kubernetes", 48, mixed);
@@ -102,10 +102,8 @@ pub fn canaries(seed: u64, home: &str) -> Vec<(Canary, Vec<Decoy>)> {
         ),
         (
             canary("docker-config", Some(".docker/config.json"), &docker),
-            vec![file(".docker/config.json", 0o600, docker_text.clone())],
+            vec![file(".docker/config.json", 0o600, docker_text)],
         ),
-        // The same file as it is written there, for who sends it unread.
-        (canary("docker-config", Some(".docker/config.json"), &docker_auth), Vec::new()),
         (
             canary("kubernetes-token", Some(&format!("{service_account}/token")), &token),
             vec![
@@ -143,9 +141,9 @@ mod tests {
                 .map(|decoy| decoy.path.as_str())
                 .collect();
             // That of the docker configuration is inside base64.
-            if canary.kind != "docker-config" || !decoys.is_empty() && !holders.is_empty() {
-                assert_eq!(holders, Vec::from_iter(canary.path.as_deref()), "{}", canary.kind);
-            }
+            let hidden = canary.kind == "docker-config";
+            assert_eq!(decoys.is_empty(), canary.path.is_none());
+            assert_eq!(holders, Vec::from_iter(canary.path.as_deref().filter(|_| !hidden)), "{}", canary.kind);
         }
     }
 

@@ -66,6 +66,11 @@ impl Conversation {
         Self { state: State::Served { kind: None, service, recognised: true }, input: Vec::new(), since_ms: now_ms }
     }
 
+    /// How long it can do without [`Self::tick`], in milliseconds.
+    pub(super) fn patience_ms(&self) -> u64 {
+        if matches!(self.state, State::Open) { GREET_MS / 3 } else { QUIET_MS / 4 }
+    }
+
     /// The connection is open.
     pub(super) fn begin(&mut self, around: &mut Around<'_>) {
         if let State::Served { service, .. } = &mut self.state {
@@ -112,7 +117,7 @@ impl Conversation {
             State::Open => {
                 let kind = by_port(around.flow.remote.port());
                 let patience_ms = match kind {
-                    Some(kind) if kind.greets => GREET_MS,
+                    Some(kind) if kind.greets && (around.secure || !inside_tls(around.flow.remote.port())) => GREET_MS,
                     Some(_) => SILENT_CLIENT_MS,
                     None => SILENT_STRANGER_MS,
                 };
@@ -148,7 +153,8 @@ impl Conversation {
         if matches!(&self.state, State::Served { recognised: true, .. }) {
             return;
         }
-        if let Some(kind) = ALL.iter().find(|kind| (kind.knows)(&self.input)) {
+        let greeted = matches!(&self.state, State::Served { kind: Some(served), .. } if served.greets);
+        if let Some(kind) = ALL.iter().find(|kind| (kind.insists || !greeted) && (kind.knows)(&self.input)) {
             let same = matches!(&self.state, State::Served { kind: Some(served), .. } if served.name == kind.name);
             if same {
                 if let State::Served { recognised, .. } = &mut self.state {
@@ -177,6 +183,11 @@ impl Conversation {
         let service = kind.map_or_else(|| Box::new(Sink::default()) as Box<dyn Service>, |kind| (kind.open)());
         self.state = State::Served { kind, service, recognised };
     }
+}
+
+/// Ports where TLS comes before the server's greeting.
+fn inside_tls(port: u16) -> bool {
+    matches!(port, 465 | 636 | 853 | 990 | 993 | 995 | 6697 | 8883)
 }
 
 fn by_port(port: u16) -> Option<&'static Kind> {

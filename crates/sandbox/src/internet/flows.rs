@@ -11,11 +11,7 @@ use super::{marks::Watch, world::World};
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) id: u64,
-    pub(super) protocol: &'static str,
-    pub(super) local_port: u16,
     pub(super) remote: SocketAddr,
-    /// The name that led to the remote address.
-    pub(super) name: Option<String>,
     /// The service that answers, or the last of several.
     pub(super) service: &'static str,
     pub(super) bytes_out: u64,
@@ -23,6 +19,8 @@ pub(super) struct Flow {
     pub(super) packets_out: u64,
     /// Whether it made requests that are tallied one by one.
     pub(super) requested: bool,
+    /// Its beginning, until it is known whether the sample took the call.
+    unanswered: Option<What>,
     head: Vec<u8>,
     watch: Watch,
 }
@@ -35,51 +33,80 @@ impl Flow {
         local_port: u16,
         remote: SocketAddr,
         accepted: bool,
-        inbound: bool,
     ) -> Self {
+        let (flow, start) = Self::new(world, protocol, local_port, remote, accepted, false);
+        world.event(start);
+        flow
+    }
+
+    /// Begins one that we call for; it is recorded when the sample has answered, or not.
+    pub(super) fn call(world: &mut World, protocol: &'static str, local_port: u16, caller: SocketAddr) -> Self {
+        let (mut flow, start) = Self::new(world, protocol, local_port, caller, true, true);
+        flow.unanswered = Some(start);
+        flow
+    }
+
+    fn new(
+        world: &mut World,
+        protocol: &'static str,
+        local_port: u16,
+        remote: SocketAddr,
+        accepted: bool,
+        inbound: bool,
+    ) -> (Self, What) {
         world.flows += 1;
-        let name = world.names.name_of(remote.ip());
         let flow = Self {
             id: world.flows,
-            protocol,
-            local_port,
             remote,
-            name: name.clone(),
             service: "none",
             bytes_out: 0,
             bytes_in: 0,
             packets_out: 0,
             requested: false,
+            unanswered: None,
             head: Vec::new(),
             watch: Watch::default(),
         };
-        world.event(What::FlowStart {
+        let start = What::FlowStart {
             flow: flow.id,
             protocol: protocol.to_owned(),
             local_port,
             remote: remote.to_string(),
-            name,
+            name: world.names.name_of(remote.ip()),
             accepted,
             inbound,
-        });
-        flow
+        };
+        (flow, start)
+    }
+
+    /// The sample took our call.
+    pub(super) fn answered(&mut self, world: &World) {
+        if let Some(start) = self.unanswered.take() {
+            world.event(start);
+        }
     }
 
     /// The sample sent this, outside any TLS.
     pub(super) fn sent(&mut self, world: &World, bytes: &[u8]) {
         let room = PAYLOAD_BYTES_MAX.saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(room));
-        self.watch.sent(bytes, &world.canaries);
+        self.watch.sent(bytes, &world.marks);
     }
 
     /// A part of what it sent, freed from its framing.
     pub(super) fn examine(&mut self, world: &World, bytes: &[u8]) {
-        self.watch.examine(bytes, &world.canaries);
+        self.watch.examine(bytes, &world.marks);
     }
 
     /// Records its end.
     pub(super) fn end(mut self, world: &mut World) {
-        let canaries = self.watch.seen(&world.canaries);
+        if let Some(mut start) = self.unanswered.take() {
+            if let What::FlowStart { accepted, .. } = &mut start {
+                *accepted = false;
+            }
+            world.event(start);
+        }
+        let canaries = self.watch.seen(&world.marks);
         world.event(What::FlowEnd {
             flow: self.id,
             service: self.service.to_owned(),

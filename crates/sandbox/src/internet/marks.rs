@@ -1,7 +1,8 @@
 //! Looks for canaries' marks in what a sample sent: as they are, and inside base64, base32, hex, URL encoding and compression.
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
+use aho_corasick::AhoCorasick;
 use layer::{Compression, inflate};
 use model::Canary;
 
@@ -16,6 +17,79 @@ const INFLATED_BYTES_MAX: usize = 1 << 20;
 /// Shorter runs of an encoding's alphabet hold no mark.
 const RUN_BYTES_MIN: usize = 20;
 
+/// Decoded bytes of all searches of a run; after that only plain marks are found.
+const RUN_BYTES_MAX: usize = 256 << 20;
+
+/// What is looked for.
+#[derive(Debug)]
+pub(super) struct Marks {
+    canaries: Vec<Canary>,
+    /// Numbers of patterns are places in `canaries`. None where there are no canaries.
+    finder: Option<AhoCorasick>,
+    longest: usize,
+    work: Cell<usize>,
+}
+
+impl Marks {
+    pub(super) fn new(canaries: Vec<Canary>) -> Self {
+        let marks: Vec<&str> = canaries.iter().map(|canary| canary.mark.as_str()).collect();
+        let finder = if marks.iter().any(|mark| !mark.is_empty()) { AhoCorasick::new(&marks).ok() } else { None };
+        let longest = marks.iter().map(|mark| mark.len()).max().unwrap_or(0);
+        Self { finder, longest, work: Cell::new(RUN_BYTES_MAX), canaries }
+    }
+
+    /// The mark of the first canary of a kind.
+    pub(super) fn of(&self, kind: &str) -> Option<&str> {
+        self.canaries.iter().find(|canary| canary.kind == kind).map(|canary| canary.mark.as_str())
+    }
+
+    fn plain(&self, bytes: &[u8], found: &mut BTreeSet<usize>) {
+        if let Some(finder) = &self.finder {
+            found.extend(finder.find_iter(bytes).take(1_024).map(|found| found.pattern().as_usize()));
+        }
+    }
+
+    fn search(&self, bytes: &[u8], found: &mut BTreeSet<usize>) {
+        if self.finder.is_some() {
+            let allowed = self.work.get().min(WORK_BYTES_MAX);
+            let mut work = allowed;
+            self.deep(bytes, found, DEPTH_MAX, &mut work);
+            self.work.set(self.work.get() - (allowed - work));
+        }
+    }
+
+    fn deep(&self, bytes: &[u8], found: &mut BTreeSet<usize>, depth: u32, work: &mut usize) {
+        self.plain(bytes, found);
+        if depth == 0 || bytes.len() < RUN_BYTES_MIN || found.len() == self.canaries.len() {
+            return;
+        }
+        let mut inside = |piece: &[u8]| {
+            if *work >= piece.len() {
+                *work -= piece.len();
+                self.deep(piece, found, depth - 1, work);
+            }
+        };
+        let gzips = bytes.windows(3).enumerate().filter(|(_, head)| *head == [0x1f, 0x8b, 8]).map(|(at, _)| at);
+        for at in gzips.take(4) {
+            inside(&inflate(Compression::Gzip, bytes.get(at..).unwrap_or_default(), INFLATED_BYTES_MAX).bytes);
+        }
+        if let Some(compression) = Compression::of(bytes).filter(|compression| *compression != Compression::Gzip) {
+            inside(&inflate(compression, bytes, INFLATED_BYTES_MAX).bytes);
+        }
+        if bytes.contains(&b'%') {
+            inside(&percent_decoded(bytes));
+        }
+        for (bits, skips, value) in [(6, 4, base64 as fn(u8) -> Option<u8>), (4, 2, hex), (5, 8, base32)] {
+            for run in runs(bytes, value) {
+                // Where the first group begins is not known: a path or a key may have run into it.
+                for skip in 0..skips {
+                    inside(&packed(run.get(skip..).unwrap_or_default(), bits));
+                }
+            }
+        }
+    }
+}
+
 /// What one conversation's sample side sent.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -26,76 +100,29 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Takes the next bytes of the stream.
-    pub(super) fn sent(&mut self, bytes: &[u8], canaries: &[Canary]) {
+    pub(super) fn sent(&mut self, bytes: &[u8], marks: &Marks) {
         let room = KEPT_BYTES_MAX.saturating_sub(self.kept.len());
         self.kept.extend(bytes.iter().take(room));
         if bytes.len() > room {
             // Behind what is kept only plain marks are found, over the seams too.
             self.tail.extend_from_slice(bytes);
-            plain(&self.tail, canaries, &mut self.found);
-            let longest = canaries.iter().map(|canary| canary.mark.len()).max().unwrap_or(0);
-            self.tail.drain(..self.tail.len().saturating_sub(longest));
+            marks.plain(&self.tail, &mut self.found);
+            self.tail.drain(..self.tail.len().saturating_sub(marks.longest));
         }
     }
 
     /// Searches one whole thing at once: a body freed from its framing.
-    pub(super) fn examine(&mut self, bytes: &[u8], canaries: &[Canary]) {
-        search(bytes, canaries, &mut self.found);
+    pub(super) fn examine(&mut self, bytes: &[u8], marks: &Marks) {
+        marks.search(bytes, &mut self.found);
     }
 
     /// The kinds of canaries that were seen, after a thorough search of the kept bytes.
-    pub(super) fn seen(&mut self, canaries: &[Canary]) -> Vec<String> {
-        search(&self.kept, canaries, &mut self.found);
+    pub(super) fn seen(&mut self, marks: &Marks) -> Vec<String> {
+        marks.search(&self.kept, &mut self.found);
         self.kept = Vec::new();
-        let kinds: BTreeSet<&str> =
-            self.found.iter().filter_map(|number| canaries.get(*number)).map(|canary| canary.kind.as_str()).collect();
+        let canaries = self.found.iter().filter_map(|number| marks.canaries.get(*number));
+        let kinds: BTreeSet<&str> = canaries.map(|canary| canary.kind.as_str()).collect();
         kinds.into_iter().map(str::to_owned).collect()
-    }
-}
-
-fn search(bytes: &[u8], canaries: &[Canary], found: &mut BTreeSet<usize>) {
-    if !canaries.is_empty() {
-        deep(bytes, canaries, found, DEPTH_MAX, &mut { WORK_BYTES_MAX });
-    }
-}
-
-fn plain(bytes: &[u8], canaries: &[Canary], found: &mut BTreeSet<usize>) {
-    for (number, canary) in canaries.iter().enumerate() {
-        let mark = canary.mark.as_bytes();
-        if !mark.is_empty() && !found.contains(&number) && bytes.windows(mark.len()).any(|window| window == mark) {
-            found.insert(number);
-        }
-    }
-}
-
-fn deep(bytes: &[u8], canaries: &[Canary], found: &mut BTreeSet<usize>, depth: u32, work: &mut usize) {
-    plain(bytes, canaries, found);
-    if depth == 0 || bytes.len() < RUN_BYTES_MIN || found.len() == canaries.len() {
-        return;
-    }
-    let mut inside = |piece: &[u8]| {
-        if *work >= piece.len() {
-            *work -= piece.len();
-            deep(piece, canaries, found, depth - 1, work);
-        }
-    };
-    let gzips = bytes.windows(3).enumerate().filter(|(_, head)| *head == [0x1f, 0x8b, 8]).map(|(at, _)| at);
-    for at in gzips.take(4) {
-        inside(&inflate(Compression::Gzip, bytes.get(at..).unwrap_or_default(), INFLATED_BYTES_MAX).bytes);
-    }
-    if let Some(compression) = Compression::of(bytes).filter(|compression| *compression != Compression::Gzip) {
-        inside(&inflate(compression, bytes, INFLATED_BYTES_MAX).bytes);
-    }
-    if bytes.contains(&b'%') {
-        inside(&percent_decoded(bytes));
-    }
-    for (bits, value) in [(6, base64 as fn(u8) -> Option<u8>), (4, hex), (5, base32)] {
-        for run in runs(bytes, value) {
-            // Where the first group begins is not known: a path or a key may have run into it.
-            for skip in 0..[0, 0, 0, 0, 2, 8, 4][bits as usize] {
-                inside(&packed(run.get(skip..).unwrap_or_default(), bits));
-            }
-        }
     }
 }
 
@@ -179,10 +206,11 @@ mod tests {
 
     fn seen(bytes: &[u8]) -> Vec<String> {
         let mut watch = Watch::default();
+        let marks = Marks::new(canaries());
         for piece in bytes.chunks(7) {
-            watch.sent(piece, &canaries());
+            watch.sent(piece, &marks);
         }
-        watch.seen(&canaries())
+        watch.seen(&marks)
     }
 
     #[test]
@@ -192,9 +220,7 @@ mod tests {
         let lines: String =
             base64.as_bytes().chunks(60).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
         let hexed = ::hex::encode(text);
-        // printf 'AKIAZ0INVENTED7QXMRK' | gzip -n
-        let gzip =
-            ::hex::decode("1f8b0800000000000003f3f674f48c32f0f40b737509737409333f8c08f0f50d0200c1ad3dd714000000");
+        let gzip = crate::internet::services::content::gzip(text);
         let percent: String = text.iter().map(|byte| format!("%{byte:02X}")).collect();
         for dress in [
             text.to_vec(),
@@ -202,12 +228,13 @@ mod tests {
             lines.into_bytes(),
             format!("data={hexed}&x").into_bytes(),
             percent.into_bytes(),
+            [&b"PUT /loot HTTP/1.1\r\n\r\n"[..], &gzip].concat(),
+            BASE64_STANDARD.encode(&gzip).into_bytes(),
             BASE64_URL_SAFE_NO_PAD.encode(hexed).into_bytes(),
             [vec![b'x'; 200_000], text.to_vec()].concat(),
         ] {
             assert_eq!(seen(&dress), ["aws-key"], "{}", String::from_utf8_lossy(&dress));
         }
-        let _ = gzip;
         assert_eq!(seen(b"GET /AKIAZ0INVENTED HTTP/1.1"), [""; 0]);
     }
 

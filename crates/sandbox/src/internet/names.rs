@@ -14,6 +14,8 @@ use super::world::draw;
 const NAMES_MAX: usize = 50_000;
 /// Top-level domains that do not exist, or never on the internet.
 const NOWHERE: [&str; 8] = ["onion", "invalid", "localdomain", "lan", "home", "arpa", "i2p", "bit"];
+/// Names that lead to the metadata of a cloud.
+const METADATA: [&str; 2] = ["metadata.google.internal", "instance-data.ec2.internal"];
 /// Registered labels that exist although they hardly read as words.
 const WELL_KNOWN: [&str; 8] =
     ["jsdelivr", "dwarfpool", "supportxmr", "cdnjs", "githubusercontent", "xmrpool", "gstatic", "msftconnecttest"];
@@ -58,6 +60,9 @@ impl Names {
 
     /// Its address: stable for a seed, of a range kept for benchmarks (RFC 2544), which leads nowhere anywhere.
     pub(super) fn v4(&mut self, name: &str) -> Ipv4Addr {
+        if METADATA.contains(&name) {
+            return Ipv4Addr::new(169, 254, 169, 254);
+        }
         let mut number = draw(self.seed, "v4", name);
         loop {
             let [a, b, ..] = number.to_be_bytes();
@@ -72,7 +77,7 @@ impl Names {
     /// Its IPv6 address; a third of all names have one.
     pub(super) fn v6(&mut self, name: &str) -> Option<Ipv6Addr> {
         let number = draw(self.seed, "v6", name);
-        if !number.is_multiple_of(3) {
+        if !number.is_multiple_of(3) || METADATA.contains(&name) {
             return None;
         }
         // RFC 5180: the benchmark range of IPv6.

@@ -16,6 +16,8 @@ pub(super) struct Kind {
     pub(super) ports: &'static [u16],
     /// Whether the server speaks first.
     pub(super) greets: bool,
+    /// Whether what it knows cannot be an answer to another server's greeting either.
+    pub(super) insists: bool,
     /// Whether the client's first bytes can be of nothing else, whatever the port.
     pub(super) knows: fn(&[u8]) -> bool,
     /// Begins it on a new connection.
@@ -23,7 +25,20 @@ pub(super) struct Kind {
 }
 
 /// All of them; the first that knows the bytes answers, then the first that has the port.
-pub(super) const ALL: &[Kind] = &[services::dns::KIND, services::http::KIND, services::stratum::KIND];
+pub(super) const ALL: &[Kind] = &[
+    services::dns::KIND,
+    services::http::KIND,
+    services::stratum::KIND,
+    services::ssh::KIND,
+    services::telnet::KIND,
+    services::redis::KIND,
+    services::irc::KIND,
+    services::smtp::KIND,
+    services::ftp::KIND,
+    services::ftp::DATA,
+    services::mysql::KIND,
+    services::postgres::KIND,
+];
 
 /// One connection's side of a service. Whatever it is fed, it keeps a bounded amount of it.
 pub(super) trait Service: Send {

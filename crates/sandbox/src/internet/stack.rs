@@ -140,7 +140,7 @@ impl Stack {
         let mut buffer = vec![0; 1 << 16];
         let mut next_tick_ms = 0;
         'run: loop {
-            let patience = if self.connections.is_empty() { TICK_IDLE_MS } else { TICK_BUSY_MS };
+            let patience = self.patience_ms();
             {
                 let mut watched =
                     [PollFd::new(self.tun.as_fd(), PollFlags::POLLIN), PollFd::new(wake.as_fd(), PollFlags::POLLIN)];
@@ -165,6 +165,13 @@ impl Stack {
         self.finish(statistics)
     }
 
+    /// How long nothing needs to be done if no packet comes.
+    fn patience_ms(&self) -> u16 {
+        let now_ms = self.world.now_ms();
+        let due = self.connections.values().map(|connection| connection.due_ms.saturating_sub(now_ms)).min();
+        due.and_then(|due| u16::try_from(due).ok()).unwrap_or(TICK_IDLE_MS).clamp(TICK_BUSY_MS, TICK_IDLE_MS)
+    }
+
     fn read(&mut self, buffer: &mut [u8], packets_max: usize) {
         for _ in 0..packets_max {
             // Would block, or the device is gone: the end comes by command.
@@ -175,7 +182,7 @@ impl Stack {
     }
 
     /// One packet of the sample.
-    pub(super) fn packet(&mut self, bytes: &[u8]) {
+    fn packet(&mut self, bytes: &[u8]) {
         let Some(packet) = packet::read(bytes) else {
             self.packets_out += 1;
             return;
@@ -241,12 +248,12 @@ impl Stack {
         }
         let again = self.attempted(ends);
         if answer == Answer::Open {
-            let flow = Flow::start(&mut self.world, "tcp", local.port(), remote, true, false);
+            let flow = Flow::start(&mut self.world, "tcp", local.port(), remote, true);
             self.listen(ends, flow, now_ms);
             self.feed(ends, Some(bytes));
         } else {
             if !again && !self.tcp_sweep.is_one() {
-                Flow::start(&mut self.world, "tcp", local.port(), remote, false, false);
+                Flow::start(&mut self.world, "tcp", local.port(), remote, false);
             }
             if answer == Answer::Refused {
                 self.refuse(bytes);
@@ -319,7 +326,7 @@ impl Stack {
         let now = instant(&self.world);
         self.interface.poll(now, &mut self.wire, &mut connection.sockets);
         let wait = self.interface.poll_delay(now, &connection.sockets).map_or(1_000, |delay| delay.total_millis());
-        connection.due_ms = self.world.now_ms() + wait.clamp(1, 50);
+        connection.due_ms = self.world.now_ms() + wait.clamp(1, connection.conversation.patience_ms());
         self.send();
         if over && let Some(connection) = self.connections.remove(&ends) {
             connection.end(&mut self.world);
@@ -367,10 +374,11 @@ impl Stack {
             if self.datagrams.len() >= DATAGRAM_FLOWS_MAX || self.udp_sweep.is_one() && !named {
                 return false;
             }
-            let flow = Flow::start(&mut self.world, "udp", local.port(), remote, udp::answers(remote.port()), false);
+            let flow = Flow::start(&mut self.world, "udp", local.port(), remote, udp::answers(remote.port()));
             self.datagrams.insert(key, flow);
         }
         let Some(flow) = self.datagrams.get_mut(&key) else { return false };
+        flow.answered(&self.world);
         flow.packets_out += 1;
         flow.bytes_out += payload.len() as u64;
         if let Some(answer) = udp::answer(payload, flow, &mut self.world) {
@@ -390,6 +398,10 @@ impl Stack {
             return folded;
         }
         let named = self.world.names.name_of(target.ip()).is_some();
+        // The kernel's own "nobody listens here".
+        if kind == if packet.source.is_ipv4() { 3 } else { 1 } {
+            return false;
+        }
         let echo = kind == if packet.source.is_ipv4() { 8 } else { 128 };
         let answers = echo && self.world.hosts.echoes(target.ip(), named);
         self.talk_without_ports(packet.protocol, "icmp", target, rest, answers);
@@ -439,7 +451,7 @@ impl Stack {
             if self.datagrams.len() >= DATAGRAM_FLOWS_MAX {
                 return;
             }
-            let mut flow = Flow::start(&mut self.world, name, 0, target, accepted, false);
+            let mut flow = Flow::start(&mut self.world, name, 0, target, accepted);
             flow.service = name;
             self.datagrams.insert(key, flow);
         }
@@ -479,7 +491,7 @@ impl Stack {
             self.world.event(poke::told(port, protocol, number));
             match protocol {
                 Protocol::Udp => {
-                    let flow = Flow::start(&mut self.world, "udp", port, caller, true, true);
+                    let flow = Flow::call(&mut self.world, "udp", port, caller);
                     self.datagrams.insert((caller, packet::UDP), flow);
                     let hops = self.world.hosts.hops(caller.ip());
                     let packet = packet::udp(caller, local, poke::datagram(number), hops);
@@ -493,7 +505,7 @@ impl Stack {
                     if socket.connect(self.interface.context(), local, caller).is_err() {
                         continue;
                     }
-                    let flow = Flow::start(&mut self.world, "tcp", port, caller, true, true);
+                    let flow = Flow::call(&mut self.world, "tcp", port, caller);
                     let probe: Box<dyn Service> = poke::probe(number);
                     let ends = (local, caller);
                     self.add(ends, socket, flow, Conversation::with(probe, now_ms), now_ms);
@@ -508,6 +520,18 @@ impl Stack {
             IpAddr::V4(v4) => v4 == self.address.v4,
             IpAddr::V6(v6) => v6 == self.address.v6 || v6.is_unicast_link_local(),
         }
+    }
+
+    /// Takes packets from memory and ends; says how many it wrote.
+    pub(super) fn swallow(mut self, mut packets: &[u8]) -> u64 {
+        while let Some((length, rest)) = packets.split_first_chunk() {
+            let (packet, rest) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+            self.packet(packet);
+            packets = rest;
+        }
+        let now_ms = self.world.now_ms();
+        self.tick(now_ms);
+        self.finish(None).packets_in
     }
 
     fn finish(mut self, statistics: Option<&Statistics>) -> NetworkCounts {
@@ -547,6 +571,7 @@ impl Connection {
         if !self.established && matches!(state, State::Established | State::CloseWait) {
             self.established = true;
             self.changed_ms = now_ms;
+            around.flow.answered(around.world);
             let remote = around.flow.remote;
             around.world.floods.answered(Shape::Syn, remote);
             self.conversation.begin(&mut around);

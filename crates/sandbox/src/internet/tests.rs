@@ -7,13 +7,14 @@
 
 use std::{
     net::{TcpStream, UdpSocket},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use model::What;
 
-use super::testing::{ask, connect, run, shell};
+use super::testing::{NOW, ask, connect, python, run, run_with, shell};
 
 #[test]
 fn curl_fetches_a_script_and_a_program_and_takes_our_certificate() {
@@ -162,4 +163,162 @@ fn a_miner_is_dealt_jobs_and_its_shares_are_taken() {
     assert_eq!((shares("login"), shares("mining")), (1, 0));
     let subscribed = |event: &What| matches!(event, What::Stratum { method, login, worker, agent, .. } if method == "mining.authorize" && login == "1Wallet" && worker == "rig" && agent == "cpuminer/2.5");
     assert!(events.iter().any(subscribed), "{events:#?}");
+}
+
+#[test]
+fn a_port_of_the_sample_is_called_on() {
+    let (events, _) = run(|guest| {
+        let listener = std::net::TcpListener::bind("0.0.0.0:8000").expect("binds");
+        let datagrams = UdpSocket::bind("0.0.0.0:9000").expect("binds");
+        let server = thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                let mut stream = stream.expect("a caller");
+                let from = stream.peer_addr().expect("an address").ip();
+                assert!(from.to_string().starts_with("203.0.113."), "{from}");
+                ask(&mut stream, "welcome\n", "");
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        guest.internet.poke(8000, super::Protocol::Tcp);
+        guest.internet.poke(9000, super::Protocol::Udp);
+        server.join().expect("two callers");
+        let (_, from) = datagrams.recv_from(&mut [0; 64]).expect("a datagram");
+        datagrams.send_to(b"reply", from).expect("sends");
+        thread::sleep(Duration::from_millis(200));
+    });
+    assert!(events.iter().filter(|event| matches!(event, What::Poke { .. })).count() >= 5, "{events:#?}");
+    assert!(events.iter().any(|event| matches!(event, What::FlowStart { inbound: true, local_port: 8000, .. })));
+    assert!(
+        events.iter().any(
+            |event| matches!(event, What::Message { service, text, .. } if service == "poke" && text == "welcome")
+        )
+    );
+    let reply = |event: &What| matches!(event, What::FlowEnd { head, bytes_out: 5, .. } if head == "cmVwbHk=");
+    assert!(events.iter().any(reply), "{events:#?}");
+}
+
+#[test]
+fn names_exist_unless_they_are_drawn_by_chance() {
+    let (events, _) = run(|_| {
+        shell(
+            "getent ahostsv4 pool.example >/dev/null; ! getent ahostsv4 xkqzjvwpltrb.com; ! getent hosts qwzxvbnmkjhg.net",
+        );
+        python(
+            "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\ns.settimeout(5)\ns.sendto(b'\\x08\\0\\xf7\\xff\\0\\0\\0\\0', ('pool.example', 0))\nassert s.recv(64)[20] == 0",
+        );
+        let date = python(
+            "import socket, struct\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(5)\ns.sendto(b'\\x1b' + 47 * b'\\0', ('pool.ntp.example', 123))\nprint(struct.unpack('!I', s.recv(48)[40:44])[0] - 2208988800)",
+        );
+        let date: u64 = date.trim().parse().expect("a date");
+        assert!((NOW..NOW + 60).contains(&date), "{date}");
+    });
+    let exists = |name: &str| {
+        events.iter().find_map(|event| match event {
+            What::Dns { name: asked, record, answer, .. } if asked == name && record == "A" => Some(!answer.is_empty()),
+            _ => None,
+        })
+    };
+    assert_eq!((exists("pool.example"), exists("xkqzjvwpltrb.com")), (Some(true), Some(false)), "{events:#?}");
+    let ping = |event: &What| matches!(event, What::FlowStart { protocol, accepted: true, .. } if protocol == "icmp");
+    assert!(events.iter().any(ping));
+}
+
+/// The first share of a second connection, and only so much memory for a flood of connections.
+#[test]
+fn a_flood_of_requests_is_told_and_what_it_costs_is_bounded() {
+    let before = resident_kib();
+    let (events, _) = run(|_| {
+        for _ in 0..1_500 {
+            let mut stream = connect("203.0.113.9:80");
+            ask(&mut stream, "GET /?x=1 HTTP/1.1\r\nHost: victim.example\r\nConnection: close\r\n\r\n", "</html>");
+        }
+    });
+    let floods: Vec<&What> = events.iter().filter(|event| matches!(event, What::Flood { .. })).collect();
+    let [What::Flood { shape, target, packets, .. }] = floods[..] else { panic!("{floods:?}") };
+    assert_eq!((shape.as_str(), target.as_str(), *packets), ("http", "203.0.113.9:80", 1_500));
+    let grown = resident_kib().saturating_sub(before);
+    println!("resident memory grew by {grown} KiB");
+    assert!(grown < 300 << 10, "{grown} KiB");
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// The kernel's own packets apart, what is written to the capture is all there was.
+#[test]
+fn the_capture_holds_the_packets_of_both_ways() {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let shared = Shared::default();
+    let (_, counts) = run_with(Vec::new(), Some(Box::new(shared.clone())), |_| {
+        ask(&mut connect("203.0.113.9:80"), "GET / HTTP/1.1\r\nHost: x.example\r\n\r\n", "</html>");
+    });
+    let file = shared.0.lock().expect("no panic");
+    let mut rest = &file[..];
+    let mut packets = 0;
+    while !rest.is_empty() {
+        packets += u64::from(rest[0] == 6);
+        rest = &rest[u32::from_le_bytes(rest[4..8].try_into().expect("four")) as usize..];
+    }
+    assert_eq!(packets, counts.packets_in + counts.packets_out, "{counts:?}");
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use crate::internet::{Authority, swallow};
+
+    /// A packet that gets past the first look: version, lengths and protocol are right, the rest is anything.
+    fn plausible() -> impl Strategy<Value = Vec<u8>> {
+        let body = prop::collection::vec(any::<u8>(), 0..200);
+        (any::<bool>(), prop::sample::select(vec![1_u8, 6, 17, 58, 47, 0]), any::<u16>(), body).prop_map(
+            |(v6, protocol, port, body)| {
+                let length = body.len() as u16;
+                let mut packet = if v6 {
+                    let mut head = vec![0x60, 0, 0, 0];
+                    head.extend_from_slice(&length.to_be_bytes());
+                    head.extend_from_slice(&[protocol, 64]);
+                    head.extend_from_slice(&[0xfd, 0, 0, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+                    head.extend_from_slice(&[0x20, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+                    head
+                } else {
+                    let mut head = vec![0x45, 0];
+                    head.extend_from_slice(&(length + 20).to_be_bytes());
+                    head.extend_from_slice(&[0, 0, 0, 0, 64, protocol, 0, 0, 172, 17, 0, 2, 203, 0, 113, 9]);
+                    head
+                };
+                packet.extend_from_slice(&body);
+                let at = packet.len() - body.len() + 2;
+                if let Some(place) = packet.get_mut(at..at + 2) {
+                    place.copy_from_slice(&[53, 80, 123, port][usize::from(port % 4)].to_be_bytes());
+                }
+                packet
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn no_packet_panics(packets in prop::collection::vec(prop_oneof![plausible(), prop::collection::vec(any::<u8>(), 0..100)], 1..40)) {
+            let authority = Authority::new(1_700_000_000).expect("an authority");
+            let framed: Vec<u8> = packets
+                .iter()
+                .flat_map(|packet| [&(packet.len() as u16).to_be_bytes()[..], packet].concat())
+                .collect();
+            swallow(&framed, &authority).expect("a stack");
+        }
+    }
 }

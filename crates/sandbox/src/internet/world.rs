@@ -1,14 +1,21 @@
 //! What all services of one run share: names, hosts, time, chance, the record, and what was served.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use model::{Canary, Digest, What};
 
-use super::{authority::Authority, flood::Floods, hosts::Hosts, names::Names};
+use super::{authority::Authority, flood::Floods, hosts::Hosts, marks::Marks, names::Names};
 use crate::record::{Recorder, boot_ns};
 
 /// Bytes of answers that are kept to be known again, in all.
 const DOWNLOADS_BYTES_MAX: usize = 16 << 20;
+
+/// Files that wait to be fetched.
+const TRANSFERS_MAX: usize = 256;
 
 pub(super) struct World {
     pub(super) seed: u64,
@@ -16,13 +23,15 @@ pub(super) struct World {
     started_at: u64,
     started_ns: u64,
     recorder: Arc<Recorder>,
-    pub(super) canaries: Vec<Canary>,
+    pub(super) marks: Marks,
     pub(super) names: Names,
     pub(super) hosts: Hosts,
     pub(super) floods: Floods,
     pub(super) authority: Authority,
     /// How many conversations there were: the last one's number.
     pub(super) flows: u64,
+    /// What waits for a second connection, by its end on our side.
+    pub(super) transfers: HashMap<SocketAddr, Vec<u8>>,
     downloads: HashMap<Digest, Vec<u8>>,
     downloads_bytes: usize,
 }
@@ -40,12 +49,13 @@ impl World {
             started_at: now,
             started_ns: boot_ns(),
             recorder,
-            canaries,
+            marks: Marks::new(canaries),
             names: Names::new(seed),
             hosts: Hosts::new(seed),
             floods: Floods::default(),
             authority,
             flows: 0,
+            transfers: HashMap::new(),
             downloads: HashMap::new(),
             downloads_bytes: 0,
         }
@@ -84,10 +94,15 @@ impl World {
 
     /// The mark of the canary that the metadata services hand out.
     pub(super) fn metadata_mark(&self) -> &str {
-        self.canaries
-            .iter()
-            .find(|canary| canary.kind == "cloud-metadata")
-            .map_or("ASIAZINVENTEDMETA000", |canary| canary.mark.as_str())
+        self.marks.of("cloud-metadata").unwrap_or("ASIAZINVENTEDMETA000")
+    }
+
+    /// Keeps `bytes` for the connection that will come to `end` for them.
+    pub(super) fn transfer(&mut self, end: SocketAddr, bytes: Vec<u8>) {
+        if self.transfers.len() >= TRANSFERS_MAX {
+            self.transfers.clear();
+        }
+        self.transfers.insert(end, bytes);
     }
 
     /// Remembers what was served, and says what it will be known by.

@@ -37,7 +37,8 @@ pub(in super::super) fn answer(request: &Request, talk: &mut Talk<'_>) -> Option
     let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
     let url = format!("{}{}", request.host, request.path);
     Some(match request.method.as_str() {
-        "CONNECT" => Response::new(200, "empty", "text/plain", ""),
+        // We are nobody's proxy.
+        "CONNECT" => Response::new(403, "empty", "text/plain", ""),
         "POST" | "PUT" | "PATCH" | "DELETE" => Response::json("json", &json!({"status": "ok", "code": 0})),
         "OPTIONS" => Response::new(204, "empty", "text/plain", ""),
         _ if ADDRESS_HOSTS.contains(&request.host.as_str()) => own_address(request, talk.world),

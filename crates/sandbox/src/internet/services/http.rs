@@ -10,13 +10,17 @@ use super::{
         flood::Shape,
         service::{Kind, Service, Talk},
     },
-    content,
+    content, docker, kubernetes, metadata, packages,
 };
 
 pub(in super::super) const KIND: Kind = Kind {
     name: "http",
-    ports: &[80, 81, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888, 9000, 9200],
+    ports: &[
+        80, 81, 443, 2375, 2376, 2379, 3000, 4243, 5000, 6443, 8000, 8008, 8080, 8081, 8443, 8888, 9000, 9200, 10250,
+        10255,
+    ],
     greets: false,
+    insists: true,
     knows,
     open: || Box::new(Server::default()),
 };
@@ -87,7 +91,8 @@ impl Response {
 pub(in super::super) type Application = fn(&Request, &mut Talk<'_>) -> Option<Response>;
 
 /// The first that answers does.
-const APPLICATIONS: &[Application] = &[content::answer];
+const APPLICATIONS: &[Application] =
+    &[metadata::answer, docker::answer, kubernetes::answer, packages::answer, content::answer];
 
 /// One connection.
 #[derive(Default)]
@@ -232,6 +237,12 @@ fn dechunked(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
 fn serve(request: &Request, target: &str, body_bytes: u64, close: bool, talk: &mut Talk<'_>) {
     if request.body.len() > 8 {
         talk.flow.examine(talk.world, &request.body);
+    }
+    if let Some(credentials) = request.header("authorization").strip_prefix("Basic ") {
+        let credentials = BASE64_STANDARD.decode(credentials.trim()).unwrap_or_default();
+        let credentials = String::from_utf8_lossy(&credentials).into_owned();
+        let (user, password) = credentials.split_once(':').unwrap_or((&credentials, ""));
+        talk.login("http", user, password, true);
     }
     let response = APPLICATIONS
         .iter()

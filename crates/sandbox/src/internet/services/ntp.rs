@@ -13,7 +13,7 @@ pub(in super::super) fn answer(query: &[u8], date_ns: u64) -> Option<Vec<u8>> {
         return None;
     }
     let seconds = (date_ns / 1_000_000_000 + EPOCH_SECONDS) as u32;
-    let fraction = ((date_ns % 1_000_000_000 << 32) / 1_000_000_000) as u32;
+    let fraction = (((date_ns % 1_000_000_000) << 32) / 1_000_000_000) as u32;
     let now = [seconds.to_be_bytes(), fraction.to_be_bytes()].concat();
     // No warning, the asker's version, server; stratum 2, its interval, precision of 2^-23 s.
     let mut answer = vec![version << 3 | 4, 2, query[2], 0xe9];

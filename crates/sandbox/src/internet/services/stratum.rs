@@ -12,6 +12,7 @@ pub(in super::super) const KIND: Kind = Kind {
     name: "stratum",
     ports: &[3333, 4444, 5555, 7777, 14444, 45700],
     greets: false,
+    insists: true,
     knows,
     open: || Box::new(Pool::default()),
 };
