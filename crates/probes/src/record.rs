@@ -30,6 +30,16 @@ impl Interest {
     }
 }
 
+/// `struct target`, as the map in the kernel takes it: whose calls are recorded, and whether a program without a name waits until it
+/// was looked at. The rest is learnt.
+#[must_use]
+pub fn target(cgroup: u64, stop_nameless: bool) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&cgroup.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&u32::from(stop_nameless).to_ne_bytes());
+    bytes
+}
+
 /// `struct head`: what each record begins with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -249,6 +259,7 @@ mod tests {
         for line in [
             "_Static_assert(sizeof(struct head) == 128",
             "_Static_assert(sizeof(struct interest) == 12",
+            "_Static_assert(sizeof(struct target) == 24",
             "_Static_assert(__builtin_offsetof(struct head, pieces) == 112",
             "_Static_assert(__builtin_offsetof(struct head, used) == 124",
         ] {
