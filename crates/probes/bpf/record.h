@@ -85,9 +85,9 @@ struct head {
     u32 number;       // of the system call
     u32 host;         // process, in the host's numbers
     u32 process;      // process, as the sample counts
-    u32 thread;
-    u32 parent;
-    u32 user;         // effective user id, the host's number
+    u32 spare_number;
+    u32 parent;       // of a new program
+    u32 user;         // effective user id of a new program, the host's number
     u32 flags;
     s64 result;
     u64 arguments[6];

@@ -112,17 +112,11 @@ INLINE struct record *begin(struct target *target, struct task_struct *task, u32
         return 0;
     u32 depth = learn_depths(target, task);
     struct task_struct *leader = READ(task, group_leader);
-    struct task_struct *parent = READ(task, real_parent);
-    parent = READ(parent, group_leader);
-    struct cred *cred = READ(task, cred);
     __builtin_memset(&record->head, 0, sizeof(record->head));
     record->head.at = boot_ns();
     record->head.kind = kind;
     record->head.host = READ(task, tgid);
     record->head.process = number_of(leader, depth);
-    record->head.thread = number_of(task, depth);
-    record->head.parent = number_of(parent, depth);
-    record->head.user = READ(cred, euid.val);
     return record;
 }
 
@@ -403,7 +397,7 @@ int on_call(u64 *context)
         return 0;
     struct pt_regs *regs = (void *)context[0];
     struct task_struct *task = (void *)current_task();
-    u32 number = READ(regs, orig_ax);
+    u32 number = regs->orig_ax;
     u32 flags = 0;
     int compat = READ(task, thread_info.status) & TS_COMPAT;
     if (compat)
@@ -420,20 +414,20 @@ int on_call(u64 *context)
     s64 result = (s64)context[1];
     u64 arguments[6];
     if (compat) {
-        arguments[0] = (u32)READ(regs, bx);
-        arguments[1] = (u32)READ(regs, cx);
-        arguments[2] = (u32)READ(regs, dx);
-        arguments[3] = (u32)READ(regs, si);
-        arguments[4] = (u32)READ(regs, di);
-        arguments[5] = (u32)READ(regs, bp);
+        arguments[0] = (u32)regs->bx;
+        arguments[1] = (u32)regs->cx;
+        arguments[2] = (u32)regs->dx;
+        arguments[3] = (u32)regs->si;
+        arguments[4] = (u32)regs->di;
+        arguments[5] = (u32)regs->bp;
         result = (s32)result;
     } else {
-        arguments[0] = READ(regs, di);
-        arguments[1] = READ(regs, si);
-        arguments[2] = READ(regs, dx);
-        arguments[3] = READ(regs, r10);
-        arguments[4] = READ(regs, r8);
-        arguments[5] = READ(regs, r9);
+        arguments[0] = regs->di;
+        arguments[1] = regs->si;
+        arguments[2] = regs->dx;
+        arguments[3] = regs->r10;
+        arguments[4] = regs->r8;
+        arguments[5] = regs->r9;
     }
     if (!wanted(task, interest, arguments, result))
         return 0;
@@ -500,6 +494,11 @@ int on_exec(u64 *context)
     struct record *record = begin(target, task, KIND_EXEC);
     if (!record)
         return 0;
+    struct task_struct *parent = READ(task, real_parent);
+    parent = READ(parent, group_leader);
+    record->head.parent = number_of(parent, learn_depths(target, task));
+    struct cred *cred = READ(task, cred);
+    record->head.user = READ(cred, euid.val);
     struct file *file = READ(program, file);
     struct inode *inode = READ(file, f_inode);
     struct super_block *super = READ(inode, i_sb);

@@ -54,11 +54,11 @@ pub struct Head {
     pub host: u32,
     /// The process, as the sample counts.
     pub process: u32,
-    /// The thread, as the sample counts.
-    pub thread: u32,
-    /// The parent, as the sample counts; 0 for one outside.
+    /// Unused.
+    pub spare_number: u32,
+    /// The parent of a new program, as the sample counts; 0 for one outside.
     pub parent: u32,
-    /// Effective user id, as the host counts.
+    /// Effective user id of a new program, as the host counts.
     pub user: u32,
     /// Of [`flag`].
     pub flags: u32,
@@ -114,7 +114,7 @@ impl<'a> Record<'a> {
         let mut word = || words.next().unwrap_or(0);
         let at = long(&mut word);
         let (kind, number, host, process) = (word(), word(), word(), word());
-        let (thread, parent, user, flags) = (word(), word(), word(), word());
+        let (spare_number, parent, user, flags) = (word(), word(), word(), word());
         let result = long(&mut word).cast_signed();
         let arguments = [(); 6].map(|()| long(&mut word));
         let file = long(&mut word);
@@ -130,7 +130,7 @@ impl<'a> Record<'a> {
             number,
             host,
             process,
-            thread,
+            spare_number,
             parent,
             user,
             flags,
