@@ -12,7 +12,8 @@ typedef long long s64;
 
 #define SECTION(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))
-#define OUTLINE static __attribute__((noinline))
+// The verifier looks at such a function once, whoever calls it; what it is given it must check itself.
+#define ONCE __attribute__((noinline))
 #define KERNEL __attribute__((preserve_access_index))
 
 // Maps, as the loader reads them from BTF.

@@ -60,6 +60,15 @@ struct interest {
     u16 spare;
 };
 
+// Whom the programs are for.
+struct target {
+    u64 cgroup;        // its id
+    u32 stop_nameless; // whether a program without a name waits until it was looked at
+    u32 cgroup_depth;  // of the cgroup, plus 1; learnt
+    u32 process_depth; // of its process namespace, plus 1; learnt
+    u32 spare;
+};
+
 #define FLAG_COMPAT 1   // a 32-bit call
 #define FLAG_X32 2      // a call of the x32 interface
 #define FLAG_CUT 4      // a piece was longer than what is kept
@@ -76,9 +85,9 @@ struct head {
     u32 number;       // of the system call
     u32 host;         // process, in the host's numbers
     u32 process;      // process, as the sample counts
-    u32 thread;
-    u32 parent;
-    u32 user;         // effective user id, the host's number
+    u32 spare_number;
+    u32 parent;       // of a new program
+    u32 user;         // effective user id of a new program, the host's number
     u32 flags;
     s64 result;
     u64 arguments[6];
@@ -91,6 +100,7 @@ struct head {
 };
 // src/record.rs says so too.
 _Static_assert(sizeof(struct head) == 128, "head");
+_Static_assert(sizeof(struct target) == 24, "target");
 _Static_assert(sizeof(struct interest) == 12, "interest");
 _Static_assert(__builtin_offsetof(struct head, pieces) == 112, "head.pieces");
 _Static_assert(__builtin_offsetof(struct head, used) == 124, "head.used");

@@ -8,7 +8,7 @@ char LICENSE[] SECTION("license") = "GPL";
 
 struct {
     MAP_UINT(type, MAP_RINGBUF);
-    MAP_UINT(max_entries, 32 << 20);
+    MAP_UINT(max_entries, 16 << 20);
 } ring SECTION(".maps");
 struct {
     MAP_UINT(type, MAP_PERCPU_ARRAY);
@@ -35,16 +35,13 @@ struct {
     MAP_TYPE(key, u32);
     MAP_TYPE(value, struct interest);
 } interests_compat SECTION(".maps");
-// 0: depth of the sample's cgroup plus 1; 1: depth of its process namespace plus 1. Learnt from its first process.
+// In a map and not in constants, so that the programs can be loaded before it is known whom they are for.
 struct {
     MAP_UINT(type, MAP_ARRAY);
-    MAP_UINT(max_entries, 2);
+    MAP_UINT(max_entries, 1);
     MAP_TYPE(key, u32);
-    MAP_TYPE(value, u32);
-} depths SECTION(".maps");
-
-const volatile u64 target_cgroup = 0;
-const volatile u32 stop_nameless = 0;
+    MAP_TYPE(value, struct target);
+} targets SECTION(".maps");
 
 #define TS_COMPAT 2
 #define X32_BIT 0x40000000
@@ -66,15 +63,18 @@ INLINE void count(u32 which)
         *counter += 1;
 }
 
-INLINE int watched(void)
+// What is watched, if the current task is; 0 otherwise.
+INLINE struct target *watched(void)
 {
-    if (current_cgroup() == target_cgroup)
-        return 1;
     u32 key = 0;
-    u32 *depth = map_lookup(&depths, &key);
-    if (!depth || !*depth)
+    struct target *target = map_lookup(&targets, &key);
+    if (!target)
         return 0;
-    return current_ancestor_cgroup(*depth - 1) == target_cgroup;
+    if (current_cgroup() == target->cgroup)
+        return target;
+    if (!target->cgroup_depth || current_ancestor_cgroup(target->cgroup_depth - 1) != target->cgroup)
+        return 0;
+    return target;
 }
 
 // The number of a process at the depth of the sample's namespace; 0 where it has none there.
@@ -89,45 +89,34 @@ INLINE u32 number_of(struct task_struct *task, u32 depth)
     return number;
 }
 
-INLINE u32 learn_depths(struct task_struct *task)
+// The first process is in the very cgroup, and of the namespace that the sample counts by.
+INLINE u32 learn_depths(struct target *target, struct task_struct *task)
 {
-    u32 key = 0;
-    u32 *depth = map_lookup(&depths, &key);
-    if (depth && !*depth && current_cgroup() == target_cgroup) {
+    if (!target->cgroup_depth && current_cgroup() == target->cgroup) {
         struct css_set *set = READ(task, cgroups);
         struct cgroup *group = READ(set, dfl_cgrp);
-        *depth = READ(group, level) + 1;
+        target->cgroup_depth = READ(group, level) + 1;
     }
-    key = 1;
-    depth = map_lookup(&depths, &key);
-    if (!depth)
-        return 0;
-    if (!*depth) {
+    if (!target->process_depth) {
         struct pid *pid = READ(task, thread_pid);
-        *depth = READ(pid, level) + 1;
+        target->process_depth = READ(pid, level) + 1;
     }
-    return *depth - 1;
+    return target->process_depth - 1;
 }
 
-INLINE struct record *begin(struct task_struct *task, u32 kind)
+INLINE struct record *begin(struct target *target, struct task_struct *task, u32 kind)
 {
     u32 key = 0;
     struct record *record = map_lookup(&scratch, &key);
     if (!record)
         return 0;
-    u32 depth = learn_depths(task);
+    u32 depth = learn_depths(target, task);
     struct task_struct *leader = READ(task, group_leader);
-    struct task_struct *parent = READ(task, real_parent);
-    parent = READ(parent, group_leader);
-    struct cred *cred = READ(task, cred);
     __builtin_memset(&record->head, 0, sizeof(record->head));
     record->head.at = boot_ns();
     record->head.kind = kind;
     record->head.host = READ(task, tgid);
     record->head.process = number_of(leader, depth);
-    record->head.thread = number_of(task, depth);
-    record->head.parent = number_of(parent, depth);
-    record->head.user = READ(cred, euid.val);
     return record;
 }
 
@@ -148,8 +137,9 @@ INLINE long finish(struct record *record)
     return sent;
 }
 
-INLINE void took(struct record *record, u32 piece, u32 bytes)
+INLINE void took(struct record *record, u64 piece, u32 bytes)
 {
+    BOUND(piece, 7);
     record->head.pieces[piece] += bytes;
     record->head.used += bytes;
 }
@@ -164,12 +154,14 @@ INLINE u64 place(struct record *record)
     return at;
 }
 
-OUTLINE long add_text(struct record *record, u32 piece, const void *from)
+ONCE int add_text(struct record *record, u32 piece, u64 from)
 {
+    if (!record)
+        return 0;
     u64 at = place(record);
     if (at > DATA_MAX - TEXT_MAX || piece >= PIECES)
         return 0;
-    long length = probe_read_user_str(&record->data[at], TEXT_MAX, from);
+    long length = probe_read_user_str(&record->data[at], TEXT_MAX, (void *)from);
     if (length < 0) {
         record->head.flags |= FLAG_FAULT;
         return 0;
@@ -180,8 +172,10 @@ OUTLINE long add_text(struct record *record, u32 piece, const void *from)
     return length > 1 && record->data[at] != '/';
 }
 
-OUTLINE long add_bytes(struct record *record, u32 piece, const void *from, u64 length)
+ONCE int add_bytes(struct record *record, u32 piece, u64 from, u64 length)
 {
+    if (!record)
+        return 0;
     u64 at = place(record);
     if (at > DATA_MAX - BYTES_MAX || piece >= PIECES)
         return 0;
@@ -190,7 +184,7 @@ OUTLINE long add_bytes(struct record *record, u32 piece, const void *from, u64 l
     BOUND(length, 0x1ff);
     if (length > BYTES_MAX)
         return 0;
-    if (probe_read_user(&record->data[at], length, from) < 0) {
+    if (probe_read_user(&record->data[at], length, (void *)from) < 0) {
         record->head.flags |= FLAG_FAULT;
         return 0;
     }
@@ -199,11 +193,13 @@ OUTLINE long add_bytes(struct record *record, u32 piece, const void *from, u64 l
 }
 
 // Adds the names from `dentry` up to the root of the mount namespace, each with a zero behind it.
-OUTLINE long add_walk(struct record *record, u32 piece, struct dentry *dentry, struct vfsmount *in)
+ONCE int add_walk(struct record *record, u32 piece, u64 start_at, u64 inside)
 {
-    if (piece >= PIECES || !dentry || !in)
+    struct dentry *dentry = (void *)start_at;
+    struct vfsmount *in = (void *)inside;
+    if (!record || piece >= PIECES || !dentry || !in)
         return 0;
-    struct mount *mount = (void *)((u64)in - OFFSET(struct mount, mnt));
+    struct mount *mount = (void *)(inside - OFFSET(struct mount, mnt));
     struct dentry *top = READ(in, mnt_root);
     u32 start = record->head.used;
     for (int step = 0; step < 32; step++) {
@@ -264,7 +260,7 @@ INLINE void add_file(struct record *record, struct file *file)
     if ((record->head.file_mode & S_IFMT) == S_IFSOCK)
         record->head.file_family = family_of(file);
     else
-        add_walk(record, PIECE_FILE, READ(file, f_path.dentry), READ(file, f_path.mnt));
+        add_walk(record, PIECE_FILE, (u64)READ(file, f_path.dentry), (u64)READ(file, f_path.mnt));
 }
 
 INLINE void add_folder(struct record *record, struct task_struct *task, u32 piece, u32 which, s32 descriptor)
@@ -273,12 +269,12 @@ INLINE void add_folder(struct record *record, struct task_struct *task, u32 piec
         return;
     if (which == FOLDER_CURRENT || descriptor == AT_FDCWD) {
         struct fs_struct *fs = READ(task, fs);
-        add_walk(record, piece, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
+        add_walk(record, piece, (u64)READ(fs, pwd.dentry), (u64)READ(fs, pwd.mnt));
         return;
     }
     struct file *file = file_of(task, descriptor);
     if (file)
-        add_walk(record, piece, READ(file, f_path.dentry), READ(file, f_path.mnt));
+        add_walk(record, piece, (u64)READ(file, f_path.dentry), (u64)READ(file, f_path.mnt));
 }
 
 INLINE u64 argument_of(struct record *record, u32 which)
@@ -294,8 +290,10 @@ INLINE u64 argument_of(struct record *record, u32 which)
     }
 }
 
-OUTLINE long add_part(struct record *record, struct interest *interest, u32 which)
+ONCE int add_part(struct record *record, struct interest *interest, u32 which)
 {
+    if (!record || !interest)
+        return 0;
     u32 part = which & 1;
     u32 piece = part ? PIECE_SECOND : PIECE_FIRST;
     u32 how = interest->how[part];
@@ -311,36 +309,36 @@ OUTLINE long add_part(struct record *record, struct interest *interest, u32 whic
         // What was opened is named by the file itself.
         if (record->head.file && interest->file == FILE_RESULT)
             return 0;
-        if (add_text(record, piece, (void *)from) && folder)
+        if (add_text(record, piece, from) && folder)
             add_folder(record, (void *)current_task(), piece + 1, folder, argument_of(record, folder - 1));
     } else if (how == HOW_NAME) {
-        add_text(record, piece, (void *)from);
+        add_text(record, piece, from);
     } else if (how == HOW_ADDRESS) {
-        add_bytes(record, piece, (void *)from, next < 128 ? next : 128);
+        add_bytes(record, piece, from, next < 128 ? next : 128);
     } else if (how == HOW_BYTES) {
-        add_bytes(record, piece, (void *)from, record->head.result > 0 ? record->head.result : 0);
+        add_bytes(record, piece, from, record->head.result > 0 ? record->head.result : 0);
     } else if (how == HOW_VECTOR) {
         u64 vector[2] = {};
         probe_read_user(vector, sizeof(vector), (void *)from);
         u64 length = record->head.result > 0 ? record->head.result : 0;
-        add_bytes(record, piece, (void *)vector[0], vector[1] < length ? vector[1] : length);
+        add_bytes(record, piece, vector[0], vector[1] < length ? vector[1] : length);
     } else if (how == HOW_MESSAGE) {
         u64 message[2] = {};
         probe_read_user(message, sizeof(message), (void *)from);
         u64 length = message[1] & 0xffffffff;
         if (message[0])
-            add_bytes(record, piece, (void *)message[0], length < 128 ? length : 128);
+            add_bytes(record, piece, message[0], length < 128 ? length : 128);
     } else if (how == HOW_ACCEPTED) {
         u32 length = 0;
         probe_read_user(&length, sizeof(length), (void *)next);
-        add_bytes(record, piece, (void *)from, length < 128 ? length : 128);
+        add_bytes(record, piece, from, length < 128 ? length : 128);
     } else if (how == HOW_STRUCT) {
-        add_bytes(record, piece, (void *)from, 24);
+        add_bytes(record, piece, from, 24);
     } else if (how == HOW_MOUNT) {
-        if (add_text(record, piece, (void *)from) && folder)
+        if (add_text(record, piece, from) && folder)
             add_folder(record, (void *)current_task(), piece + 1, folder, argument_of(record, folder - 1));
         if (next)
-            add_text(record, PIECE_FILE, (void *)next);
+            add_text(record, PIECE_FILE, next);
     }
     return 0;
 }
@@ -394,11 +392,12 @@ INLINE int wanted(struct task_struct *task, struct interest *interest, const u64
 SECTION("tp_btf/sys_exit")
 int on_call(u64 *context)
 {
-    if (!watched())
+    struct target *target = watched();
+    if (!target)
         return 0;
     struct pt_regs *regs = (void *)context[0];
     struct task_struct *task = (void *)current_task();
-    u32 number = READ(regs, orig_ax);
+    u32 number = regs->orig_ax;
     u32 flags = 0;
     int compat = READ(task, thread_info.status) & TS_COMPAT;
     if (compat)
@@ -415,25 +414,25 @@ int on_call(u64 *context)
     s64 result = (s64)context[1];
     u64 arguments[6];
     if (compat) {
-        arguments[0] = (u32)READ(regs, bx);
-        arguments[1] = (u32)READ(regs, cx);
-        arguments[2] = (u32)READ(regs, dx);
-        arguments[3] = (u32)READ(regs, si);
-        arguments[4] = (u32)READ(regs, di);
-        arguments[5] = (u32)READ(regs, bp);
+        arguments[0] = (u32)regs->bx;
+        arguments[1] = (u32)regs->cx;
+        arguments[2] = (u32)regs->dx;
+        arguments[3] = (u32)regs->si;
+        arguments[4] = (u32)regs->di;
+        arguments[5] = (u32)regs->bp;
         result = (s32)result;
     } else {
-        arguments[0] = READ(regs, di);
-        arguments[1] = READ(regs, si);
-        arguments[2] = READ(regs, dx);
-        arguments[3] = READ(regs, r10);
-        arguments[4] = READ(regs, r8);
-        arguments[5] = READ(regs, r9);
+        arguments[0] = regs->di;
+        arguments[1] = regs->si;
+        arguments[2] = regs->dx;
+        arguments[3] = regs->r10;
+        arguments[4] = regs->r8;
+        arguments[5] = regs->r9;
     }
     if (!wanted(task, interest, arguments, result))
         return 0;
 
-    struct record *record = begin(task, KIND_CALL);
+    struct record *record = begin(target, task, KIND_CALL);
     if (!record)
         return 0;
     record->head.number = compat ? interest->native : number;
@@ -487,13 +486,19 @@ INLINE void add_memory(struct record *record, u32 piece, u64 from, u64 to, u64 l
 SECTION("tp_btf/sched_process_exec")
 int on_exec(u64 *context)
 {
-    if (!watched())
+    struct target *target = watched();
+    if (!target)
         return 0;
     struct task_struct *task = (void *)current_task();
     struct linux_binprm *program = (void *)context[2];
-    struct record *record = begin(task, KIND_EXEC);
+    struct record *record = begin(target, task, KIND_EXEC);
     if (!record)
         return 0;
+    struct task_struct *parent = READ(task, real_parent);
+    parent = READ(parent, group_leader);
+    record->head.parent = number_of(parent, learn_depths(target, task));
+    struct cred *cred = READ(task, cred);
+    record->head.user = READ(cred, euid.val);
     struct file *file = READ(program, file);
     struct inode *inode = READ(file, f_inode);
     struct super_block *super = READ(inode, i_sb);
@@ -516,7 +521,7 @@ int on_exec(u64 *context)
     add_memory(record, PIECE_FIRST, READ(mm, arg_start), READ(mm, arg_end), ARGUMENTS_MAX);
     add_memory(record, PIECE_SECOND, READ(mm, env_start), READ(mm, env_end), ENVIRONMENT_MAX);
     add_file(record, file);
-    int stop = stop_nameless && (record->head.flags & FLAG_NAMELESS);
+    int stop = target->stop_nameless && (record->head.flags & FLAG_NAMELESS);
     if (stop)
         record->head.flags |= FLAG_STOPPED;
     if (finish(record) == 0 && stop)
@@ -527,17 +532,18 @@ int on_exec(u64 *context)
 SECTION("tp_btf/sched_process_fork")
 int on_fork(u64 *context)
 {
-    if (!watched())
+    struct target *target = watched();
+    if (!target)
         return 0;
     struct task_struct *child = (void *)context[1];
     struct task_struct *task = (void *)current_task();
-    struct record *record = begin(task, KIND_FORK);
+    struct record *record = begin(target, task, KIND_FORK);
     if (!record)
         return 0;
     u32 host = READ(child, tgid);
     if (host == record->head.host)
         record->head.flags |= FLAG_THREAD;
-    record->head.arguments[0] = number_of(child, learn_depths(task));
+    record->head.arguments[0] = number_of(child, learn_depths(target, task));
     record->head.arguments[1] = host;
     finish(record);
     return 0;
@@ -546,13 +552,14 @@ int on_fork(u64 *context)
 SECTION("tp_btf/sched_process_exit")
 int on_exit(u64 *context)
 {
-    if (!watched())
+    struct target *target = watched();
+    if (!target)
         return 0;
     struct task_struct *task = (void *)current_task();
     struct signal_struct *signal = READ(task, signal);
     if (READ(signal, live.counter) != 0)
         return 0;
-    struct record *record = begin(task, KIND_EXIT);
+    struct record *record = begin(target, task, KIND_EXIT);
     if (!record)
         return 0;
     int group = READ(signal, group_exit_code);
@@ -570,9 +577,10 @@ int on_exit(u64 *context)
 SECTION("tp_btf/io_uring_submit_req")
 int on_ring(u64 *context)
 {
-    if (!watched())
+    struct target *target = watched();
+    if (!target)
         return 0;
-    struct record *record = begin((void *)current_task(), KIND_RING);
+    struct record *record = begin(target, (void *)current_task(), KIND_RING);
     if (!record)
         return 0;
     struct io_kiocb *request = (void *)context[0];

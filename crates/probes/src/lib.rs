@@ -5,7 +5,7 @@
 
 mod record;
 
-pub use record::{Head, Interest, Piece, Record, counter, flag, folder, how, kind, when};
+pub use record::{Head, Interest, Piece, Record, counter, flag, folder, how, kind, target, when};
 
 /// Bytes at an address that a reader of ELF can use as they are.
 #[repr(C, align(8))]

@@ -30,6 +30,16 @@ impl Interest {
     }
 }
 
+/// `struct target`, as the map in the kernel takes it: whose calls are recorded, and whether a program without a name waits until it
+/// was looked at. The rest is learnt.
+#[must_use]
+pub fn target(cgroup: u64, stop_nameless: bool) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&cgroup.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&u32::from(stop_nameless).to_ne_bytes());
+    bytes
+}
+
 /// `struct head`: what each record begins with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -44,11 +54,11 @@ pub struct Head {
     pub host: u32,
     /// The process, as the sample counts.
     pub process: u32,
-    /// The thread, as the sample counts.
-    pub thread: u32,
-    /// The parent, as the sample counts; 0 for one outside.
+    /// Unused.
+    pub spare_number: u32,
+    /// The parent of a new program, as the sample counts; 0 for one outside.
     pub parent: u32,
-    /// Effective user id, as the host counts.
+    /// Effective user id of a new program, as the host counts.
     pub user: u32,
     /// Of [`flag`].
     pub flags: u32,
@@ -104,7 +114,7 @@ impl<'a> Record<'a> {
         let mut word = || words.next().unwrap_or(0);
         let at = long(&mut word);
         let (kind, number, host, process) = (word(), word(), word(), word());
-        let (thread, parent, user, flags) = (word(), word(), word(), word());
+        let (spare_number, parent, user, flags) = (word(), word(), word(), word());
         let result = long(&mut word).cast_signed();
         let arguments = [(); 6].map(|()| long(&mut word));
         let file = long(&mut word);
@@ -120,7 +130,7 @@ impl<'a> Record<'a> {
             number,
             host,
             process,
-            thread,
+            spare_number,
             parent,
             user,
             flags,
@@ -249,6 +259,7 @@ mod tests {
         for line in [
             "_Static_assert(sizeof(struct head) == 128",
             "_Static_assert(sizeof(struct interest) == 12",
+            "_Static_assert(sizeof(struct target) == 24",
             "_Static_assert(__builtin_offsetof(struct head, pieces) == 112",
             "_Static_assert(__builtin_offsetof(struct head, used) == 124",
         ] {

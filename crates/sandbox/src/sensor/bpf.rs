@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -34,6 +34,17 @@ use crate::{Recorder, record::boot_ns};
 const STRINGS_MAX: usize = 256;
 /// How long the ring fills before it is looked at.
 const POLL: Duration = Duration::from_millis(2);
+/// Programs, and what they are attached to.
+const TRACEPOINTS: [(&str, &str); 4] = [
+    ("on_exec", "sched_process_exec"),
+    ("on_fork", "sched_process_fork"),
+    ("on_exit", "sched_process_exit"),
+    ("on_call", "sys_exit"),
+];
+/// The one that can be missing.
+const RINGS: (&str, &str) = ("on_ring", "io_uring_submit_req");
+/// What the verifier ends with, whatever it found.
+const COUNTS: [&str; 4] = ["verification time", "stack depth", "processed", ": "];
 /// Programs that are only in memory, that are handed on.
 const PROGRAMS_MAX: u32 = 64;
 
@@ -48,7 +59,7 @@ pub struct Options {
     /// Called with the host's process id, and the name, of each program that is run without a name in any folder, while the process stands still:
     /// its bytes can be read from `/proc/PID/exe`. At most 64 times.
     pub on_program: Option<OnProgram>,
-    /// Size of the ring, a power of two; 32 MiB if none: more than two seconds of 100,000 events a second.
+    /// Size of the ring, a power of two; 16 MiB if none: a second of 100,000 events.
     pub ring_bytes: Option<u32>,
 }
 
@@ -69,7 +80,12 @@ pub fn attach(cgroup_id: u64, recorder: Arc<Recorder>) -> Result<Box<dyn Sensor>
 ///
 /// As [`attach`].
 pub fn attach_with(cgroup_id: u64, recorder: Arc<Recorder>, options: Options) -> Result<Box<dyn Sensor>, SensorError> {
-    let loaded = load(cgroup_id, &options)?;
+    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut loaded = match spare().filter(|_| options.ring_bytes.is_none()) {
+        Some(spare) => spare,
+        None => load(options.ring_bytes)?,
+    };
+    loaded.attach(cgroup_id, &options)?;
     let stop = Arc::new(AtomicBool::new(false));
     let teller = Teller {
         recorder,
@@ -136,14 +152,14 @@ struct Loaded {
     rings: bool,
 }
 
-/// [`probes::Interest`], as a map takes it.
+/// A struct of the programs, as a map takes it.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Value([u8; 12]);
+struct Bytes<const LENGTH: usize>([u8; LENGTH]);
 
 #[expect(unsafe_code, reason = "aya asks for the promise")]
 // SAFETY: bytes, all patterns of which are valid, without padding.
-unsafe impl Pod for Value {}
+unsafe impl<const LENGTH: usize> Pod for Bytes<LENGTH> {}
 
 /// Types of the running kernel: read once, they are a few megabytes.
 pub(super) fn kernel_types() -> Result<&'static Btf, SensorError> {
@@ -154,33 +170,41 @@ pub(super) fn kernel_types() -> Result<&'static Btf, SensorError> {
         .map_err(|why| SensorError::Btf(why.clone()))
 }
 
-fn load(cgroup_id: u64, options: &Options) -> Result<Loaded, SensorError> {
+/// Programs that were loaded ahead, for the next [`attach`]. Each holds its ring's memory.
+static SPARE: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
+const SPARE_MAX: usize = 2;
+
+/// Loads the programs ahead, so that the next [`attach`] only attaches them: the kernel takes most of 100 ms to look through them. For a thread
+/// beside the preparation of a run; what fails here fails again, and is told, when attaching.
+pub fn warm() {
+    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    if spare().len() >= SPARE_MAX {
+        return;
+    }
+    if let Ok(loaded) = load(None) {
+        let mut spare = spare();
+        if spare.len() < SPARE_MAX {
+            spare.push(loaded);
+        }
+    }
+}
+
+/// Loads everything, for nobody yet.
+fn load(ring_bytes: Option<u32>) -> Result<Loaded, SensorError> {
     if cfg!(not(target_arch = "x86_64")) {
         return Err(SensorError::Machine);
     }
     let types = kernel_types()?;
-    let stop_nameless = u32::from(options.on_program.is_some());
     let mut loader = EbpfLoader::new();
-    if let Some(bytes) = options.ring_bytes {
+    if let Some(bytes) = ring_bytes {
         loader.map_max_entries("ring", bytes);
     }
-    let mut programs = loader
-        .btf(Some(types))
-        .override_global("target_cgroup", &cgroup_id, true)
-        .override_global("stop_nameless", &stop_nameless, true)
-        .load(probes::sensor())
-        .map_err(|error| refused("the programs", error))?;
-    set_interests(&mut programs, options)?;
-    let tracepoints = [
-        ("on_exec", "sched_process_exec"),
-        ("on_fork", "sched_process_fork"),
-        ("on_exit", "sched_process_exit"),
-        ("on_call", "sys_exit"),
-    ];
-    for (name, tracepoint) in tracepoints {
-        attach_program(&mut programs, name, tracepoint, types)?;
+    let mut programs =
+        loader.btf(Some(types)).load(probes::sensor()).map_err(|error| refused("the programs", error))?;
+    for (name, tracepoint) in TRACEPOINTS {
+        load_program(&mut programs, name, tracepoint, types)?;
     }
-    let rings = attach_program(&mut programs, "on_ring", "io_uring_submit_req", types).is_ok();
+    let rings = load_program(&mut programs, RINGS.0, RINGS.1, types).is_ok();
     let ring = programs.take_map("ring").ok_or_else(|| SensorError::Btf("no ring".to_owned()))?;
     let ring = RingBuf::try_from(ring).map_err(|error| refused("the ring", error))?;
     let counters = programs.take_map("counters").ok_or_else(|| SensorError::Btf("no counters".to_owned()))?;
@@ -188,12 +212,27 @@ fn load(cgroup_id: u64, options: &Options) -> Result<Loaded, SensorError> {
     Ok(Loaded { programs, ring, counters, rings })
 }
 
+impl Loaded {
+    fn attach(&mut self, cgroup_id: u64, options: &Options) -> Result<(), SensorError> {
+        set_interests(&mut self.programs, options)?;
+        let map = self.programs.map_mut("targets").ok_or_else(|| SensorError::Btf("no targets".to_owned()))?;
+        let mut map: Array<_, Bytes<24>> = Array::try_from(map).map_err(|error| refused("a table", error))?;
+        let target = probes::target(cgroup_id, options.on_program.is_some());
+        map.set(0, Bytes(target), 0).map_err(|error| refused("a table", error))?;
+        for (name, _) in TRACEPOINTS {
+            attach_program(&mut self.programs, name)?;
+        }
+        self.rings = self.rings && attach_program(&mut self.programs, RINGS.0).is_ok();
+        Ok(())
+    }
+}
+
 fn set_interests(programs: &mut Ebpf, options: &Options) -> Result<(), SensorError> {
     let mut fill = |map: &str, values: &mut dyn Iterator<Item = (u32, probes::Interest)>| {
         let map = programs.map_mut(map).ok_or_else(|| SensorError::Btf(format!("no {map}")))?;
-        let mut map: Array<_, Value> = Array::try_from(map).map_err(|error| refused("a table", error))?;
+        let mut map: Array<_, Bytes<12>> = Array::try_from(map).map_err(|error| refused("a table", error))?;
         for (number, interest) in values {
-            map.set(number, Value(interest.bytes()), 0).map_err(|error| refused("a table", error))?;
+            map.set(number, Bytes(interest.bytes()), 0).map_err(|error| refused("a table", error))?;
         }
         Ok(())
     };
@@ -208,12 +247,17 @@ fn set_interests(programs: &mut Ebpf, options: &Options) -> Result<(), SensorErr
     fill("interests_compat", &mut compat)
 }
 
-fn attach_program(programs: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf) -> Result<(), SensorError> {
+fn tracing<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, SensorError> {
     let program = programs.program_mut(name).ok_or_else(|| SensorError::Btf(format!("no {name}")))?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(|error| refused(name, error))?;
-    program.load(tracepoint, types).map_err(|error| refused(name, error))?;
-    program.attach().map_err(|error| refused(name, error))?;
-    Ok(())
+    program.try_into().map_err(|error| refused(name, error))
+}
+
+fn load_program(programs: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf) -> Result<(), SensorError> {
+    tracing(programs, name)?.load(tracepoint, types).map_err(|error| refused(name, error))
+}
+
+fn attach_program(programs: &mut Ebpf, name: &str) -> Result<(), SensorError> {
+    tracing(programs, name)?.attach().map(|_| ()).map_err(|error| refused(name, error))
 }
 
 pub(super) fn refused(what: &str, why: impl std::error::Error) -> SensorError {
@@ -223,7 +267,19 @@ pub(super) fn refused(what: &str, why: impl std::error::Error) -> SensorError {
         words = format!("{words}: {inner}");
         source = inner.source();
     }
-    SensorError::Refused { what: what.to_owned(), why: words }
+    // The verifier says thousands of lines; its last but few says why.
+    let reason =
+        words.lines().rev().find(|line| !line.is_empty() && !COUNTS.iter().any(|counts| line.starts_with(counts)));
+    let first = words.lines().next().unwrap_or("");
+    let why = match reason {
+        Some(reason) if reason != first => format!("{}: {}", cut(first), cut(reason)),
+        _ => cut(first).to_owned(),
+    };
+    SensorError::Refused { what: what.to_owned(), why }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(200)]
 }
 
 /// Empties the ring, on a thread of its own.
