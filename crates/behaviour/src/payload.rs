@@ -2,6 +2,21 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
 
+/// How many payloads one behaviour decodes in one run: the first ones. More are a flood, which others judge.
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self(2_048)
+    }
+
+    /// Whether one more may be decoded.
+    pub(crate) fn spend(&mut self) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        self.0 > 0
+    }
+}
+
 /// The bytes of a `head`; empty if it is no base64.
 pub(crate) fn bytes(head: &str) -> Vec<u8> {
     STANDARD.decode(head).or_else(|_| STANDARD_NO_PAD.decode(head.trim_end_matches(['=', '…']))).unwrap_or_default()

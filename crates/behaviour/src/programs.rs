@@ -13,6 +13,7 @@ pub(crate) struct Program<'a> {
     pub(crate) arguments: &'a [String],
     pub(crate) written: bool,
     pub(crate) nameless: bool,
+    tool: &'a str,
     pub(crate) input: Option<Stream>,
     pub(crate) output: Option<Stream>,
 }
@@ -233,20 +234,12 @@ impl<'a> Program<'a> {
             return None;
         };
         let (written, nameless, input, output) = (*written, *nameless, *input, *output);
-        Some(Self { at, path, arguments, written, nameless, input, output })
+        Some(Self { at, path, arguments, written, nameless, tool: tool(path, arguments), input, output })
     }
 
     /// The name of the tool.
     pub(crate) fn tool(&self) -> &'a str {
-        let name = base(self.path);
-        if MULTI.contains(&name) {
-            let first = self.arguments.first().map_or("", |argument| base(argument).trim_start_matches('-'));
-            if !MULTI.contains(&first) && !first.is_empty() {
-                return plain(first);
-            }
-            return self.arguments.get(1).map_or(name, |argument| plain(base(argument)));
-        }
-        plain(name)
+        self.tool
     }
 
     pub(crate) fn is(&self, tools: &[&str]) -> bool {
@@ -389,6 +382,18 @@ impl<'a> Program<'a> {
         }
         if line.is_empty() { self.path.to_owned() } else { line }
     }
+}
+
+fn tool<'a>(path: &'a str, arguments: &'a [String]) -> &'a str {
+    let name = base(path);
+    if !MULTI.contains(&name) {
+        return plain(name);
+    }
+    let first = arguments.first().map_or("", |argument| base(argument).trim_start_matches('-'));
+    if !MULTI.contains(&first) && !first.is_empty() {
+        return plain(first);
+    }
+    arguments.get(1).map_or(name, |argument| plain(base(argument)))
 }
 
 /// Longest command line that is looked at, in bytes; the last argument may go beyond.

@@ -197,13 +197,8 @@ impl<'a> Story<'a> {
             self.line_of(life).take(3).take_while(|above| *above == life || takes_pipe(*above)).collect::<Vec<_>>();
         let mut found = Vec::new();
         for member in line {
-            let Some(parent) = self.life(member).and_then(|of| of.parent) else { continue };
-            let Some(siblings) = self.life(parent).map(|of| &of.children) else { continue };
-            let here = siblings.partition_point(|sibling| *sibling < member);
-            let near = siblings.iter().skip(here.saturating_sub(NEIGHBOURS)).take(2 * NEIGHBOURS + 1);
-            found.extend(near.copied().filter(|sibling| {
-                *sibling != member
-                    && self.overlap(*sibling, member)
+            found.extend(self.neighbours(member, NEIGHBOURS).filter(|sibling| {
+                self.overlap(*sibling, member)
                     && self.own_programs(*sibling).any(|program| program.output == Some(Stream::Pipe))
             }));
         }

@@ -13,12 +13,16 @@ use crate::{Context, programs::Program};
 
 /// Deepest chain of parents that is climbed.
 const DEPTH_MAX: usize = 64;
+/// Most programs of one life that are asked about.
+const PROGRAMS_MAX: usize = 32;
 const NONE: u32 = u32::MAX;
 
 /// A run, ready to be asked.
 pub(crate) struct Story<'a> {
     pub(crate) trace: &'a Trace,
     pub(crate) context: &'a Context,
+    /// What was run, in order.
+    programs: Vec<Program<'a>>,
     lives: Vec<Life>,
     life_at: Vec<u32>,
     /// Position of the `exec` whose program did what is at a position.
@@ -31,6 +35,8 @@ pub(crate) struct Story<'a> {
     /// What we answered with → the request.
     answers: HashMap<Digest, usize>,
     captured: HashMap<&'a str, &'a CapturedFile>,
+    /// When the first pipe with a name was made.
+    pub(crate) first_fifo: Option<usize>,
 }
 
 /// One process from its birth to its end.
@@ -98,6 +104,7 @@ impl<'a> Story<'a> {
         let mut story = Self {
             trace,
             context,
+            programs: trace.events.iter().enumerate().filter_map(|(at, event)| Program::of(at, event)).collect(),
             lives: Vec::new(),
             life_at: vec![NONE; count],
             image_at: vec![NONE; count],
@@ -106,6 +113,7 @@ impl<'a> Story<'a> {
             files: HashMap::new(),
             written_names: HashMap::new(),
             answers: HashMap::new(),
+            first_fifo: None,
             captured: trace.end.files.iter().map(|file| (file.path.as_str(), file)).collect(),
         };
         story.live();
@@ -127,8 +135,8 @@ impl<'a> Story<'a> {
     }
 
     /// Every program that was run.
-    pub(crate) fn programs(&self) -> impl Iterator<Item = Program<'a>> + use<'a> {
-        self.events().filter_map(|(at, event)| Program::of(at, event))
+    pub(crate) fn programs(&self) -> impl Iterator<Item = Program<'a>> {
+        self.programs.iter().copied()
     }
 
     /// The program that did what is at this position.
@@ -138,7 +146,8 @@ impl<'a> Story<'a> {
     }
 
     fn program_of_exec(&self, at: usize) -> Option<Program<'a>> {
-        self.event(at).and_then(|event| Program::of(at, event))
+        let index = self.programs.binary_search_by_key(&at, |program| program.at).ok()?;
+        self.programs.get(index).copied()
     }
 
     /// Index of the life an event belongs to.
@@ -165,27 +174,39 @@ impl<'a> Story<'a> {
         .take(DEPTH_MAX)
     }
 
-    /// All programs a life had: what it was born with, and what it ran.
+    /// The programs a life had: what it was born with, and what it ran, the last [`PROGRAMS_MAX`].
     pub(crate) fn programs_of(&self, life: usize) -> impl Iterator<Item = Program<'a>> {
-        let execs = self
-            .lives
-            .get(life)
-            .into_iter()
-            .flat_map(|life| life.inherited.into_iter().chain(life.execs.iter().copied()));
-        execs.filter_map(|at| self.program_of_exec(at))
+        let of = self.lives.get(life);
+        let born = of.and_then(|life| life.inherited);
+        let execs = of.map_or(&[][..], |life| last(&life.execs));
+        born.into_iter().chain(execs.iter().copied()).filter_map(|at| self.program_of_exec(at))
     }
 
     /// What a life ran itself; what it was born with only if it ran nothing.
     pub(crate) fn own_programs(&self, life: usize) -> impl Iterator<Item = Program<'a>> {
         let of = self.lives.get(life);
         let born = of.filter(|life| life.execs.is_empty()).and_then(|life| life.inherited);
-        let execs = of.into_iter().flat_map(move |life| born.into_iter().chain(life.execs.iter().copied()));
-        execs.filter_map(|at| self.program_of_exec(at))
+        let execs = of.map_or(&[][..], |life| last(&life.execs));
+        born.into_iter().chain(execs.iter().copied()).filter_map(|at| self.program_of_exec(at))
     }
 
     /// What `life` ran last, or was born with.
     pub(crate) fn last_program(&self, life: usize) -> Option<Program<'a>> {
-        self.own_programs(life).last()
+        let of = self.lives.get(life)?;
+        of.execs.last().copied().or(of.inherited).and_then(|at| self.program_of_exec(at))
+    }
+
+    /// The lives made by the same parent, at most `around` before and after.
+    pub(crate) fn neighbours(&self, life: usize, around: usize) -> impl Iterator<Item = usize> {
+        let parent = self.lives.get(life).and_then(|of| of.parent).and_then(|parent| self.lives.get(parent));
+        let siblings = parent.map_or(&[][..], |parent| parent.children.as_slice());
+        let here = siblings.partition_point(|sibling| *sibling < life);
+        siblings
+            .iter()
+            .skip(here.saturating_sub(around))
+            .take(2 * around + 1)
+            .copied()
+            .filter(move |other| *other != life)
     }
 
     /// The program of the one who started `life`.
@@ -328,7 +349,9 @@ impl<'a> Story<'a> {
     fn adopt(&mut self, child: usize, parent: usize) {
         let of = &self.lives[parent];
         let (inherited, installs) = (of.execs.last().copied().or(of.inherited), of.installs);
-        self.lives[parent].children.push(child);
+        let children = &mut self.lives[parent].children;
+        let place = children.partition_point(|known| *known < child);
+        children.insert(place, child);
         let life = &mut self.lives[child];
         life.parent = Some(parent);
         life.inherited = life.inherited.or(inherited);
@@ -440,6 +463,9 @@ impl<'a> Story<'a> {
                         named.insert(to);
                     }
                 }
+                What::Make { what, result: 0.., .. } if what == "pipe" => {
+                    self.first_fifo.get_or_insert(at);
+                }
                 What::Unlink { path, result } if *result >= 0 => {
                     self.files.entry(path).or_default().unlinked.get_or_insert(at);
                 }
@@ -494,6 +520,10 @@ fn unmapped(address: &str) -> Cow<'_, str> {
         Some((host, port)) if host.contains('.') => Cow::Owned(format!("{host}{port}")),
         _ => Cow::Borrowed(address),
     }
+}
+
+fn last(execs: &[usize]) -> &[usize] {
+    execs.get(execs.len().saturating_sub(PROGRAMS_MAX)..).unwrap_or_default()
 }
 
 fn nearest(positions: &[usize], at: usize) -> Option<usize> {

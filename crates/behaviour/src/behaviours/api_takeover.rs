@@ -44,6 +44,7 @@ struct Talk {
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let scans = !hosts_scanned::fans(story).is_empty();
     let mut talks: BTreeMap<u64, Talk> = BTreeMap::new();
+    let mut budget = payload::Budget::new();
     for (at, event) in story.events() {
         let (flow, read) = match &event.what {
             What::Message { flow, service, text } => match service.as_str() {
@@ -51,7 +52,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 "docker" | "kubernetes" | "kubelet" | "etcd" => (*flow, engine(text, text)),
                 _ => continue,
             },
-            What::Http { flow, url, method, body_head, .. } if method != "GET" => {
+            What::Http { flow, url, method, body_head, .. } if method != "GET" && budget.spend() => {
                 let path = url
                     .split_once("://")
                     .and_then(|(_, rest)| rest.find('/').and_then(|from| rest.get(from..)))

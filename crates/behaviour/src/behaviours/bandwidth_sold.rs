@@ -5,9 +5,14 @@
 //! - False alarms: those who buy proxies from the same services (their own host names are left out); pages of the services read with a downloader.
 //! - Source: the services' public install pages, as for the static detector `proxyware`; ATT&CK T1496.002.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use model::{Category, Confidence, IndicatorKind, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, indicators, payload, story::Story};
+use crate::{
+    About, Behaviour, Judge, Match, indicators, payload,
+    story::{Flow, Story},
+};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -23,61 +28,19 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
-/// What the hosts of such services are called.
-const SERVICES: &[&str] = &[
-    "honeygain",
-    "earnapp",
-    "luminatinet",
-    "peer2profit",
-    "p2pr.me",
-    "iproyal",
-    "pawns.app",
-    "packetstream",
-    "traffmonetizer",
-    "repocket",
-    "bitping",
-    "proxyrack",
-    "earnfm",
-    "earn.fm",
-    "packetshare",
-    "mysterium",
-    "nodepay.",
-    "getgrass",
-    "wynd.network",
-    "grass.io",
-    "speedshare",
-    "gaganode",
-    "proxylite",
-    "proxybase",
-    "wipter",
-    "urnetwork",
-    "bringyour.com",
-    "antgain",
-    "castarsdk",
-    "blockmesh",
-    "dawninternet",
-    "teneo.pro",
-    "gradient.network",
-    "wizardgain",
-    "adnade.net",
-    "passiveapp.com",
-    "infatica",
-    "joinmassive",
-];
+/// Labels and domains of such services' hosts.
+static SERVICES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let labels = "honeygain earnapp luminatinet peer2profit iproyal packetstream traffmonetizer repocket bitping proxyrack earnfm packetshare \
+        mysterium nodepay getgrass speedshare gaganode proxylite proxybase wipter urnetwork antgain castarsdk blockmesh dawninternet wizardgain \
+        infatica joinmassive peer2profit-official iproyalpawns honeygain-cdn proxyrackapi";
+    let domains = "p2pr.me pawns.app earn.fm wynd.network grass.io bringyour.com teneo.pro gradient.network adnade.net passiveapp.com \
+        mysterium.network repocket.co";
+    labels.split_whitespace().chain(domains.split_whitespace()).collect()
+});
 const BOUGHT: &[&str] = &["geo.iproyal.", "proxy.packetstream.", "brd.superproxy.", "premium.residential."];
-/// Words of a dialogue, in three groups: what is sold, by whom, how it goes through.
-const SOLD: &[&str] = &[
-    "bandwidth",
-    "residential",
-    "exit_node",
-    "exit-node",
-    "exit node",
-    "traffic_shared",
-    "shared_traffic",
-    "earning",
-    "credits",
-    "payout",
-];
+/// Words of a dialogue, in three groups: what it earns, by whom, how it goes through.
+const EARNED: &[&str] =
+    &["earn", "credit", "payout", "per_gb", "price", "balance", "sell", "reward", "share_bandwidth", "sharing"];
 const ACCOUNT: &[&str] = &[
     "device_id",
     "device-id",
@@ -101,6 +64,7 @@ const RELAYED: &[&str] = &["proxy", "relay", "tunnel", "socks", "peer", "connect
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found: Vec<Match> = Vec::new();
     let mut told: Vec<&str> = Vec::new();
+    let mut budget = payload::Budget::new();
     for flow in story.flows().filter(|flow| !flow.inbound && flow.protocol == "tcp") {
         let Some(name) = flow.name else { continue };
         if !is_service(name) || told.contains(&name) {
@@ -129,24 +93,20 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 let Some(flow) = story.flow(*flow).filter(|flow| !flow.inbound && !told.contains(&flow.remote)) else {
                     continue;
                 };
-                if offers(&payload::text(head)) {
+                if budget.spend()
+                    && let Some(seen) = offered(at, flow, &payload::text(head))
+                {
                     told.push(flow.remote);
-                    found.push(
-                        Match::new(at, format!("offers bandwidth to {}", flow.host()))
-                            .sign()
-                            .with([indicators::host(flow)]),
-                    );
+                    found.push(seen);
                 }
             }
             What::Http { flow, body_head, url, .. } => {
                 let Some(flow) = story.flow(*flow).filter(|flow| !told.contains(&flow.remote)) else { continue };
-                if offers(&format!("{url}\n{}", payload::text(body_head))) {
+                if budget.spend()
+                    && let Some(seen) = offered(at, flow, &format!("{url}\n{}", payload::text(body_head)))
+                {
                     told.push(flow.remote);
-                    found.push(
-                        Match::new(at, format!("offers bandwidth to {}", flow.host()))
-                            .sign()
-                            .with([indicators::host(flow), indicators::url(url)]),
-                    );
+                    found.push(seen.with([indicators::url(url)]));
                 }
             }
             What::Exec { .. } => {
@@ -170,19 +130,23 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
 }
 
 fn is_service(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SERVICES.iter().any(|service| name.contains(service.trim_end_matches('.')))
+    let name = name.trim_end_matches('.');
+    let known = |text: &str| SERVICES.contains(text);
+    let ends = name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..));
+    (name.split('.').any(known) || known(name) || ends.into_iter().any(known))
         && !BOUGHT.iter().any(|bought| name.starts_with(bought))
 }
 
-/// A word of each group, and bandwidth or an exit by its name.
-fn offers(text: &str) -> bool {
+/// A word of each group, and bandwidth or an exit by its name; with what it earns, the offer is plain.
+fn offered(at: usize, flow: &Flow<'_>, text: &str) -> Option<Match> {
     let text = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    has(SOLD)
-        && has(ACCOUNT)
-        && has(RELAYED)
-        && (text.contains("bandwidth") || text.contains("exit") || text.contains("residential"))
+    let names_it = has(&["bandwidth", "exit_node", "exit-node", "exit node", "residential"]);
+    if !names_it || !has(ACCOUNT) || !has(RELAYED) {
+        return None;
+    }
+    let told = Match::new(at, format!("offers bandwidth to {}", flow.host())).with([indicators::host(flow)]);
+    Some(if has(EARNED) { told } else { told.sign() })
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 }))
     });
     let mut found = Vec::new();
+    let mut budget = payload::Budget::new();
     for (at, event) in story.events() {
         let (flow, head) = match &event.what {
             What::Http { flow, body_head, .. } if !body_head.is_empty() => (*flow, body_head),
@@ -55,7 +56,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             }
             _ => continue,
         };
-        let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound) else { continue };
+        let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound && budget.spend()) else { continue };
         let bytes = payload::bytes(head);
         let text = payload::text_and_decoded(head);
         let told =

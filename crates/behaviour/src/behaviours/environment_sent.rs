@@ -47,6 +47,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             .filter(|name| name.len() > 2),
     );
     let mut found = Vec::new();
+    let mut budget = payload::Budget::new();
     for (at, event) in story.events() {
         let (flow, head) = match &event.what {
             What::Http { flow, body_head, url, .. } if !body_head.is_empty() && !url.contains("/containers/") => {
@@ -57,7 +58,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             }
             _ => continue,
         };
-        let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound) else { continue };
+        let Some(flow) = story.flow(flow).filter(|flow| !flow.inbound && budget.spend()) else { continue };
         let text = payload::text_and_decoded(head);
         let sent: Vec<&str> = names.iter().copied().filter(|name| holds(&text, name)).collect();
         if sent.len() >= VARIABLES_MIN

@@ -8,7 +8,7 @@
 //! - False alarms: load tools that say so and media or measuring programs at work on their own network are `hacking-tool` at most.
 //! - Source: ATT&CK T1498, T1498.001, T1499.002.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
@@ -32,6 +32,8 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     judge: Judge::Run(judge),
 };
 
+/// Most targets that are told of.
+const FLOODS_MAX: usize = 128;
 /// Fewest packets and fewest a second of a flood, by shape: resends and reconnects stay far below.
 const PACKETS_MIN: u64 = 200;
 const PER_SECOND_MIN: u64 = 30;
@@ -91,14 +93,18 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             floods.insert((shape, target), at);
         }
     }
-    for at in floods.into_values() {
+    let callers: HashMap<&str, usize> =
+        story.flows().filter_map(|flow| Some((host_of(flow.remote), flow.life?))).collect();
+    let mut requests: Vec<usize> = story.flows().flat_map(|flow| flow.requests.iter().copied()).collect();
+    requests.sort_unstable();
+    for at in floods.into_values().take(FLOODS_MAX) {
         let Some(What::Flood { shape, target, name, packets, over_ms, forged_sources, .. }) = story.what(at) else {
             continue;
         };
         let rate = packets * 1_000 / (*over_ms).max(1_000);
         let address = host_of(target);
         let place = name.as_deref().unwrap_or(target);
-        let load_tool = tool(story, at, target);
+        let load_tool = tool(story, &callers, at, target);
         let (enough, fast) = match shape.as_str() {
             "udp" => (UDP_PACKETS_MIN, UDP_PER_SECOND_MIN),
             _ => (PACKETS_MIN, PER_SECOND_MIN),
@@ -110,13 +116,14 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let forged = *forged_sources >= 8 && *packets >= 50;
         let told = |how: &str| {
             let forged = if *forged_sources > 0 { format!(", {forged_sources} forged sources") } else { String::new() };
-            let list = fetched_before(story, at)
+            let list = fetched_before(story, &requests, at)
                 .map_or(String::new(), |url| format!(", after fetching {}", model::text::shortened(url, 80)));
             Match::new(at, format!("{packets} {shape} packets to {place}, {rate} a second{forged}{how}{list}"))
                 .with([indicators::target(target, name.as_deref())])
-                .with(fetched_before(story, at).map(indicators::url))
+                .with(fetched_before(story, &requests, at).map(indicators::url))
         };
-        let installs = life_of(story, at, target).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
+        let installs =
+            life_of(story, &callers, at, target).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
         if !forged && (*packets < enough || rate < fast || is_dns || installs) {
             found.push(told("").fact());
         } else if let Some(tool) = load_tool {
@@ -137,7 +144,7 @@ fn port(target: &str) -> u16 {
 }
 
 /// The open load tool that sends it, if that is known. One that was brought in during the run is none.
-fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
+fn tool<'a>(story: &Story<'a>, callers: &HashMap<&str, usize>, at: usize, target: &str) -> Option<&'a str> {
     let named = |program: &Program<'a>| {
         let script = program
             .script()
@@ -145,7 +152,7 @@ fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
         let known = [Some(program.tool()), script].into_iter().flatten().find(|name| LOAD_TOOLS.contains(name));
         known.filter(|_| !program.written && !program.nameless)
     };
-    let life = life_of(story, at, target);
+    let life = life_of(story, callers, at, target);
     match life {
         Some(life) => story.last_program(life).and_then(|program| named(&program)),
         // Nobody knows who sent it: only a run of nothing but such tools and shells excuses it.
@@ -158,18 +165,17 @@ fn tool<'a>(story: &Story<'a>, at: usize, target: &str) -> Option<&'a str> {
 }
 
 /// Who sends it, if that is known.
-fn life_of(story: &Story<'_>, at: usize, target: &str) -> Option<usize> {
-    let same = |remote: &str| remote == target || host_of(remote) == host_of(target);
-    story.life_at(at).or_else(|| story.flows().find(|flow| same(flow.remote)).and_then(|flow| flow.life))
+fn life_of(story: &Story<'_>, callers: &HashMap<&str, usize>, at: usize, target: &str) -> Option<usize> {
+    story.life_at(at).or_else(|| callers.get(host_of(target)).copied())
 }
 
 /// The last text fetched before the flood: where targets come from.
-fn fetched_before<'a>(story: &Story<'a>, at: usize) -> Option<&'a str> {
-    let requests = story.flows().flat_map(|flow| flow.requests.iter().copied()).filter(|request| *request < at);
-    requests.max().and_then(|request| match story.what(request) {
+fn fetched_before<'a>(story: &Story<'a>, requests: &[usize], at: usize) -> Option<&'a str> {
+    let before = requests.partition_point(|request| *request < at).checked_sub(1)?;
+    match story.what(*requests.get(before)?) {
         Some(What::Http { url, .. }) => Some(url.as_str()),
         _ => None,
-    })
+    }
 }
 
 #[cfg(test)]

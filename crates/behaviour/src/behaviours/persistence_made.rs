@@ -9,6 +9,8 @@
 //! - False alarms: images of cron and SSH servers (a fact), package managers (excused).
 //! - Source: ATT&CK T1053.003, T1098.004, T1543.002, T1546.004, T1574.006, T1037.004.
 
+use std::collections::HashSet;
+
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use crate::{About, Behaviour, Judge, Match, indicators, payload, story::Story};
@@ -43,7 +45,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             ])
         });
     let mut found = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
     for (at, event) in story.events() {
         let (path, text) = match &event.what {
             What::Write { path, head, .. } => (path.as_str(), payload::text(head)),
@@ -61,18 +63,18 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             if matches!(event.what, What::Rename { .. })
                 && let Some(written) = before_rename(story, path)
                 && let Some(seen) = judged(at, place, path, &written, serves_ssh)
-                && !told.contains(&path)
+                && !told.contains(path)
             {
-                told.push(path);
+                told.insert(path);
                 found.push(seen);
             }
             continue;
         }
-        if told.contains(&path) {
+        if told.contains(path) {
             continue;
         }
         if let Some(seen) = judged(at, place, path, &text, serves_ssh) {
-            told.push(path);
+            told.insert(path);
             found.push(seen);
         }
     }

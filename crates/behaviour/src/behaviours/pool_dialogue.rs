@@ -102,7 +102,8 @@ fn told(story: &Story<'_>, flow: u64, dialogue: &Dialogue<'_>) -> Match {
 
 /// Dialogues that no service of ours took part in.
 fn unrecognised(story: &Story<'_>) -> Vec<Match> {
-    let flows = story.flows().filter(|flow| !flow.inbound && flow.service != "stratum" && !flow.head.is_empty());
+    let flows =
+        story.flows().filter(|flow| !flow.inbound && flow.service != "stratum" && !flow.head.is_empty()).take(4_096);
     flows
         .filter_map(|flow| {
             let said = payload::text(flow.head).to_ascii_lowercase().replace("\": ", "\":");

@@ -5,6 +5,8 @@
 //! - False alarms: debuggers, profilers, crash reporters, sandboxes that trace what they started themselves.
 //! - Source: ptrace(2); ATT&CK T1055.008, T1055.009, T1003.007.
 
+use std::collections::HashSet;
+
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use crate::{About, Behaviour, Judge, Match, programs::Program, story::Story};
@@ -64,7 +66,7 @@ const DEBUGGERS: &[&str] = &[
 
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found: Vec<Match> = Vec::new();
-    let mut told: Vec<(Option<usize>, &str)> = Vec::new();
+    let mut asked: HashSet<(usize, u32, &str)> = HashSet::new();
     for (at, event) in story.events() {
         let (target, call, grave) = match &event.what {
             What::Trace { call, target, request, .. } => match (call.as_str(), request) {
@@ -90,7 +92,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         };
         let Some(life) = story.life_at(at) else { continue };
         let Ok(target) = u32::try_from(target) else { continue };
-        if target == event.process || target == 0 || told.contains(&(Some(life), call)) {
+        if target == event.process || target == 0 || !asked.insert((life, target, call)) {
             continue;
         }
         let debugs = |program: Program<'_>| program.is(DEBUGGERS) && !program.written;
@@ -110,7 +112,6 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         if excused || own_child {
             continue;
         }
-        told.push((Some(life), call));
         let who = story.program(at).map_or("a program", |program| program.tool());
         let seen = Match::new(at, format!("{who} takes hold of process {target}: {call}"));
         found.push(if grave { seen } else { seen.draft() });

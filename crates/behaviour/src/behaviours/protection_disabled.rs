@@ -82,13 +82,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 Some(("SELinux", "disables SELinux".to_owned()))
             }
             What::Unlink { path, result: 0.. } | What::Open { path, write: true, truncate: true, result: 0.., .. } => {
-                AGENTS
-                    .iter()
-                    .find(|agent| path.contains(&format!("/{agent}/")) || path.contains(&format!("/{agent}.service")))
-                    .filter(|_| {
-                        path.starts_with("/usr/") || path.starts_with("/opt/") || path.starts_with("/etc/systemd")
-                    })
-                    .map(|agent| ("an agent", format!("removes {agent}")))
+                removed(path)
             }
             _ => None,
         };
@@ -109,6 +103,17 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     let lines: Vec<_> = kinds.iter().map(|(_, _, what)| what.as_str()).collect();
     let told = Match::new(*at, lines.join(", "));
     vec![if kinds.len() >= 2 || !facts.is_empty() && kinds[0].0 == "an agent" { told } else { told.draft() }]
+}
+
+/// An agent that a path belongs to.
+fn removed(path: &str) -> Option<(&'static str, String)> {
+    let inside = ["/usr/local/", "/opt/", "/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/"];
+    if !inside.iter().any(|folder| path.starts_with(folder)) {
+        return None;
+    }
+    let parts = || path.split('/').map(|part| part.trim_end_matches(".service"));
+    let agent = AGENTS.iter().find(|agent| parts().any(|part| part == **agent))?;
+    Some(("an agent", format!("removes {agent}")))
 }
 
 fn switched(program: &Program<'_>) -> Option<(&'static str, String)> {

@@ -149,15 +149,11 @@ fn between_pipes<'a>(story: &Story<'a>, life: usize, program: &Program<'a>) -> O
     }
     let parent = story.life(life)?.parent?;
     // Where the ring is closed: a pipe with a name. An interactive shell in a pipeline needs no more.
-    let closed = program.has(&["-i"])
-        || story
-            .events()
-            .take(program.at)
-            .any(|(_, event)| matches!(&event.what, What::Make { what, .. } if what == "pipe"));
-    for sibling in story.life(parent)?.children.iter().filter(|_| closed) {
-        let netcat = story.own_programs(*sibling).any(|other| other.is_netcat() && other.input == Some(Stream::Pipe));
-        if netcat && *sibling != life && story.overlap(*sibling, life) {
-            let of = story.life(*sibling)?;
+    let closed = program.has(&["-i"]) || story.first_fifo.is_some_and(|at| at < program.at);
+    for sibling in story.neighbours(life, 6).filter(|_| closed) {
+        let netcat = story.own_programs(sibling).any(|other| other.is_netcat() && other.input == Some(Stream::Pipe));
+        if netcat && story.overlap(sibling, life) {
+            let of = story.life(sibling)?;
             if let Some(&at) = of.connects.iter().find(|at| matches!(story.what(**at), Some(What::Connect { .. }))) {
                 return Some((at, "in a ring of pipes with"));
             }
