@@ -24,13 +24,26 @@ def load(name, path):
 
 images = load("images", HERE.parent / "build.py")
 values = load("values", HERE.parent / "malicious/values.py")
+
+
+class MergedTar(images.LayerTar):
+    """Links too go where /bin and /lib lead: a folder /lib in a later layer would hide the base's link, and with it the loader."""
+
+    def put(self, member, content=None):
+        name = member.name.removeprefix("./").strip("/")
+        if member.issym() and "/" in name:
+            member.name = images.MERGED.sub(r"usr/\1\2", name)
+        super().put(member, content)
+
+
+images.LayerTar = MergedTar
 CREATED = "2026-11-15T09:30:00Z"
 MARKER = "usr/share/doc/stand-in/README"
 MARKER_TEXT = "This image is a harmless stand-in for a test of runtime analysis. Its programs leave at once where this file is missing.\n"
 OS_RELEASE = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nID=debian\n'
 APPLETS = """sh ash cat ls mkdir cp mv rm sleep echo true false chmod chown grep sed awk id env date uname head tail tar gzip gunzip zcat base64 wget nc
 hostname ps kill killall wc cut tr sort uniq find xargs xxd od dd touch ln printf test expr seq mktemp crond crontab nslookup ping sha256sum md5sum
-mknod mount umount telnet ip ifconfig nproc free uptime dmesg rev tee basename dirname stat df du sync timeout setsid nohup whoami httpd""".split()
+mknod mount umount telnet ip ifconfig nproc free uptime dmesg rev tee basename dirname stat df du sync timeout setsid whoami httpd""".split()
 # What a wallet, spelled `<<NAME>>`, stands for: right checksums, keys nobody has.
 WALLETS = {"monero": values.monero(18, "runtime"), "bitcoin": values.base58check(b"\0", "runtime")}
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
@@ -172,7 +185,8 @@ class Builder(images.Builder):
         return self.packed[key]
 
     def kept(self, step):
-        path, digest, diff = self.layer(step)
+        # The field only keeps these layers apart from those that `../build.py` made of the same step.
+        path, digest, diff = self.layer({**step, "links": "merged"})
         return {"mediaType": images.MEDIA + "layer.v1.tar+gzip", **self.layout.add_file(path, digest)}, diff
 
     def subject_files(self, recipe):

