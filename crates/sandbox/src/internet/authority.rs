@@ -80,7 +80,7 @@ impl Authority {
         // One conversation, one handshake: a resumed session would hide the server's name.
         server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
-        server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+        // No protocol is chosen (ALPN): who offers only ones we do not know would be refused.
         Ok(Self { pem: certificate.pem(), server: Arc::new(server) })
     }
 

@@ -7,7 +7,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | [`device`] | makes the device, inside the sandbox |
-//! | `stack` | the loop: packets in, packets out; TCP by `smoltcp`, a socket for each connection |
+//! | `stack`, `connection`, `wire` | the loop: packets in, packets out; TCP by `smoltcp`, a socket for each connection |
 //! | `packet` | what a packet is; replies of UDP and ICMP |
 //! | `hosts`, `names` | who is there: what was asked for by name, what is dialled by address, hardly anything of a scan |
 //! | `conversation`, `service`, `services/` | which service answers, by first bytes before the port; one service a file |
@@ -19,6 +19,7 @@
 
 mod authority;
 pub mod canaries;
+mod connection;
 mod conversation;
 pub mod device;
 mod distinct;
@@ -35,6 +36,7 @@ mod stack;
 mod sweep;
 mod tls;
 mod udp;
+mod wire;
 mod world;
 
 #[cfg(test)]

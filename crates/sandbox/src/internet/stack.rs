@@ -17,17 +17,17 @@ use nix::{
     sys::eventfd::EventFd,
 };
 use smoltcp::{
-    iface::{Config, Interface, SocketHandle, SocketSet},
-    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
-    socket::tcp::{Socket, SocketBuffer, State},
+    iface::{Config, Interface, SocketSet},
+    socket::tcp::{Socket, SocketBuffer},
     time::{Duration, Instant},
     wire::{HardwareAddress, IpAddress, IpCidr},
 };
 
 use super::{
     Command, NetworkCounts, Protocol,
-    conversation::{Around, Conversation},
-    device::{Address, MTU, Statistics},
+    connection::Connection,
+    conversation::Conversation,
+    device::{Address, Statistics},
     flood::Shape,
     flows::Flow,
     hosts::Answer,
@@ -37,6 +37,7 @@ use super::{
     services::poke,
     sweep::Sweep,
     udp,
+    wire::Wire,
     world::World,
 };
 
@@ -46,14 +47,8 @@ const CONNECTIONS_MAX: usize = 1_024;
 const DATAGRAM_FLOWS_MAX: usize = 2_048;
 /// Dials that were not answered and are remembered, so that trying again is not another conversation.
 const ATTEMPTS_MAX: usize = 4_096;
-/// Without a byte either way.
-const IDLE_MS: u64 = 180_000;
-/// A handshake that does not come to its end.
-const HANDSHAKE_MS: u64 = 8_000;
 const RECEIVE_BYTES: usize = 32 << 10;
 const SEND_BYTES: usize = 64 << 10;
-/// Bytes that wait for a sample that does not read.
-const WAITING_BYTES_MAX: usize = 4 << 20;
 /// Packets read before time is looked at again.
 const BATCH_PACKETS: usize = 256;
 /// Packets read after the end was asked for: what the sample sent just before.
@@ -63,19 +58,6 @@ const TICK_IDLE_MS: u16 = 250;
 
 /// The sample's end and the other end.
 type Ends = (SocketAddr, SocketAddr);
-
-struct Connection {
-    sockets: SocketSet<'static>,
-    handle: SocketHandle,
-    flow: Flow,
-    conversation: Conversation,
-    waiting: Vec<u8>,
-    close: bool,
-    established: bool,
-    ended: bool,
-    changed_ms: u64,
-    due_ms: u64,
-}
 
 pub(super) struct Stack {
     tun: File,
@@ -290,20 +272,7 @@ impl Stack {
     }
 
     fn add(&mut self, ends: Ends, socket: Socket<'static>, flow: Flow, conversation: Conversation, now_ms: u64) {
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
-        let connection = Connection {
-            sockets,
-            handle,
-            flow,
-            conversation,
-            waiting: Vec::new(),
-            close: false,
-            established: false,
-            ended: false,
-            changed_ms: now_ms,
-            due_ms: now_ms,
-        };
+        let connection = Connection::new(socket, flow, conversation, now_ms);
         self.connections.insert(ends, connection);
     }
 
@@ -560,66 +529,6 @@ impl Stack {
     }
 }
 
-impl Connection {
-    /// Lets the two ends talk; says whether it is over.
-    fn serve(&mut self, world: &mut World) -> bool {
-        let now_ms = world.now_ms();
-        let socket = self.sockets.get_mut::<Socket<'static>>(self.handle);
-        let state = socket.state();
-        let mut around =
-            Around { world, flow: &mut self.flow, secure: false, out: &mut self.waiting, close: &mut self.close };
-        if !self.established && matches!(state, State::Established | State::CloseWait) {
-            self.established = true;
-            self.changed_ms = now_ms;
-            around.flow.answered(around.world);
-            let remote = around.flow.remote;
-            around.world.floods.answered(Shape::Syn, remote);
-            self.conversation.begin(&mut around);
-        }
-        // Who does not read what we say is not listened to either.
-        while socket.can_recv() && around.out.len() < WAITING_BYTES_MAX / 4 && !*around.close {
-            let Ok(bytes) = socket.recv(|bytes| (bytes.len(), bytes.to_vec())) else { break };
-            self.changed_ms = now_ms;
-            around.flow.bytes_out += bytes.len() as u64;
-            self.conversation.receive(&bytes, &mut around);
-        }
-        if self.established && !self.ended && !*around.close {
-            self.conversation.tick(&mut around);
-        }
-        if socket.can_send() && !around.out.is_empty() {
-            let sent = socket.send_slice(around.out).unwrap_or(0);
-            around.flow.bytes_in += sent as u64;
-            around.out.drain(..sent);
-            if sent > 0 {
-                self.changed_ms = now_ms;
-            }
-        }
-        let hung_up = self.established && !socket.may_recv();
-        if (*around.close || hung_up) && around.out.is_empty() && !self.ended {
-            self.ended = true;
-            socket.close();
-        }
-        let limit_ms = if self.established { IDLE_MS } else { HANDSHAKE_MS };
-        let stale = now_ms.saturating_sub(self.changed_ms) > limit_ms || around.out.len() > WAITING_BYTES_MAX;
-        if stale {
-            socket.abort();
-        }
-        let back = self.changed_ms < now_ms && socket.state() == State::Listen;
-        stale || back || matches!(socket.state(), State::Closed | State::TimeWait)
-    }
-
-    fn end(mut self, world: &mut World) {
-        let mut around =
-            Around { world, flow: &mut self.flow, secure: false, out: &mut self.waiting, close: &mut self.close };
-        self.conversation.end(&mut around);
-        if self.established && !self.flow.requested {
-            let now_ms = world.now_ms();
-            world.floods.request(Shape::Connect, self.flow.remote, self.flow.bytes_out as usize, "", now_ms);
-        }
-        self.flow.end(world);
-    }
-}
-
 const GATEWAY6: IpAddress = IpAddress::v6(0xfd00, 0x17, 0, 0, 0, 0, 0, 1);
 
 fn instant(world: &World) -> Instant {
@@ -640,50 +549,5 @@ fn unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !v4.is_multicast() && !v4.is_broadcast() && !v4.is_unspecified() && !v4.is_loopback(),
         IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified() && !v6.is_loopback(),
-    }
-}
-
-/// The device as `smoltcp` sees it: one packet in, any out.
-#[derive(Default)]
-struct Wire {
-    received: Option<Vec<u8>>,
-    sent: Vec<Vec<u8>>,
-}
-
-struct Received(Vec<u8>);
-struct Sent<'a>(&'a mut Vec<Vec<u8>>);
-
-impl RxToken for Received {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
-        take(&self.0)
-    }
-}
-
-impl TxToken for Sent<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let mut packet = vec![0; length];
-        let result = fill(&mut packet);
-        self.0.push(packet);
-        result
-    }
-}
-
-impl Device for Wire {
-    type RxToken<'a> = Received;
-    type TxToken<'a> = Sent<'a>;
-
-    fn receive(&mut self, _now: Instant) -> Option<(Received, Sent<'_>)> {
-        self.received.take().map(|bytes| (Received(bytes), Sent(&mut self.sent)))
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<Sent<'_>> {
-        Some(Sent(&mut self.sent))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = MTU;
-        capabilities
     }
 }

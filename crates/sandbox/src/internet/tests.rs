@@ -276,9 +276,44 @@ fn the_capture_holds_the_packets_of_both_ways() {
 }
 
 mod hostile {
+    use std::{net::SocketAddr, sync::Arc};
+
     use proptest::prelude::*;
 
-    use crate::internet::{Authority, swallow};
+    use crate::{
+        Recorder,
+        internet::{
+            Authority,
+            conversation::{Around, Conversation},
+            flows::Flow,
+            service::ALL,
+            swallow,
+            world::World,
+        },
+    };
+
+    /// What some service takes for the beginning of its protocol.
+    const BEGINNINGS: [&str; 14] = [
+        "",
+        "GET / HTTP/1.1\r\nContent-Length: ",
+        "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "*3\r\n$3\r\n",
+        "SSH-2.0-x\r\n\0\0\0",
+        "{\"method\":\"login\",\"params\":",
+        "{\"method\":\"mining.submit\"}\n",
+        "\u{16}\u{3}\u{1}\0",
+        "NICK a\r\nUSER b\r\n",
+        "EHLO x\r\nAUTH PLAIN ",
+        "\0\0\0\u{10}\0\u{3}\0\0",
+        "PASV\r\nRETR ",
+        "root\r\nroot\r\n",
+        "\0\u{1e}",
+    ];
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let rest = prop::collection::vec(any::<u8>(), 0..120);
+        (prop::sample::select(BEGINNINGS.to_vec()), rest).prop_map(|(start, rest)| [start.as_bytes(), &rest].concat())
+    }
 
     /// A packet that gets past the first look: version, lengths and protocol are right, the rest is anything.
     fn plausible() -> impl Strategy<Value = Vec<u8>> {
@@ -301,6 +336,12 @@ mod hostile {
                 };
                 packet.extend_from_slice(&body);
                 let at = packet.len() - body.len() + 2;
+                if protocol == 6 && body.len() >= 20 {
+                    // Packets of one list meet in one connection, and half of them dial.
+                    packet[at - 2..at].copy_from_slice(&40_000_u16.to_be_bytes());
+                    packet[at + 10] = if body[0] % 2 == 0 { 0x50 } else { body[12] };
+                    packet[at + 11] = if body[1] % 2 == 0 { 2 } else { body[13] };
+                }
                 if let Some(place) = packet.get_mut(at..at + 2) {
                     place.copy_from_slice(&[53, 80, 123, port][usize::from(port % 4)].to_be_bytes());
                 }
@@ -319,6 +360,28 @@ mod hostile {
                 .flat_map(|packet| [&(packet.len() as u16).to_be_bytes()[..], packet].concat())
                 .collect();
             swallow(&framed, &authority).expect("a stack");
+        }
+
+        #[test]
+        fn no_service_panics(
+            port in prop::sample::select(ALL.iter().flat_map(|kind| kind.ports).copied().chain([9_999]).collect::<Vec<u16>>()),
+            secure in any::<bool>(),
+            pieces in prop::collection::vec(piece(), 1..12),
+        ) {
+            let authority = Authority::new(1_700_000_000).expect("an authority");
+            let recorder = Arc::new(Recorder::new(None));
+            let mut world = World::new(1, 1_700_000_000, Vec::new(), authority, recorder);
+            let remote = SocketAddr::from(([203, 0, 113, 9], port));
+            let mut flow = Flow::start(&mut world, "tcp", 40_000, remote, true);
+            let mut conversation = Conversation::new(0);
+            let (mut out, mut close) = (Vec::new(), false);
+            for piece in pieces {
+                let mut around = Around { world: &mut world, flow: &mut flow, secure, out: &mut out, close: &mut close };
+                conversation.receive(&piece, &mut around);
+                conversation.tick(&mut around);
+            }
+            prop_assert!(out.len() < 1 << 20, "{} bytes said", out.len());
+            flow.end(&mut world);
         }
     }
 }

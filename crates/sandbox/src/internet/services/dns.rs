@@ -12,8 +12,14 @@ use super::super::{
     world::World,
 };
 
-pub(in super::super) const KIND: Kind =
-    Kind { name: "dns", ports: &[53], greets: false, insists: false, knows: super::never, open: || Box::new(OverTcp) };
+pub(in super::super) const KIND: Kind = Kind {
+    name: "dns",
+    ports: &[53, 853],
+    greets: false,
+    insists: false,
+    knows: super::never,
+    open: || Box::new(OverTcp),
+};
 
 /// A longer query is none.
 const QUERY_BYTES_MAX: usize = 4_096;
@@ -77,6 +83,30 @@ fn question(query: &[u8]) -> Option<Question> {
     })
 }
 
+/// Answers and records a question that came in another dress: the code, and each record's type and text.
+pub(in super::super) fn lookup(name: &str, kind: u16, flow: &mut Flow, world: &mut World) -> (u8, Vec<(u16, String)>) {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let question = Question { id: [0; 2], recursion_desired: true, encoded: encode(&name), name, kind, class: 1 };
+    let (code, records) = ask(&question, flow, world);
+    (code, records.into_iter().map(|record| (record.kind, record.text)).collect())
+}
+
+fn ask(question: &Question, flow: &mut Flow, world: &mut World) -> (u8, Vec<Record>) {
+    // What a tunnel carries is in the names.
+    let carried: String = question.name.chars().filter(|letter| *letter != '.').collect();
+    flow.sent(world, question.name.as_bytes());
+    flow.sent(world, b" ");
+    flow.examine(world, carried.as_bytes());
+    let (code, records) = records(question, world);
+    world.event(What::Dns {
+        flow: flow.id,
+        name: question.name.clone(),
+        record: kind_name(question.kind),
+        answer: records.iter().map(|record| record.text.clone()).collect(),
+    });
+    (code, records)
+}
+
 /// Answers one query and records it; none for what is no query.
 pub(in super::super) fn answer(query: &[u8], flow: &mut Flow, world: &mut World) -> Option<Vec<u8>> {
     let Some(question) = question(query) else {
@@ -84,19 +114,7 @@ pub(in super::super) fn answer(query: &[u8], flow: &mut Flow, world: &mut World)
         return (query.len() >= 12 && query.get(2)? & 0x80 == 0)
             .then(|| vec![id[0], id[1], 0x80, 0x80 | FORMAT_ERROR, 0, 0, 0, 0, 0, 0, 0, 0]);
     };
-    // What a tunnel carries is in the names.
-    let carried: String = question.name.chars().filter(|letter| *letter != '.').collect();
-    flow.sent(world, question.name.as_bytes());
-    flow.sent(world, b" ");
-    flow.examine(world, carried.as_bytes());
-    let (code, records) = records(&question, world);
-    world.event(What::Dns {
-        flow: flow.id,
-        name: question.name.clone(),
-        record: kind_name(question.kind),
-        answer: records.iter().map(|record| record.text.clone()).collect(),
-    });
-
+    let (code, records) = ask(&question, flow, world);
     let mut message = question.id.to_vec();
     message.push(0x80 | u8::from(question.recursion_desired));
     message.push(0x80 | code);

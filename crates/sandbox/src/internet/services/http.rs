@@ -10,7 +10,7 @@ use super::{
         flood::Shape,
         service::{Kind, Service, Talk},
     },
-    content, docker, kubernetes, metadata, packages,
+    content, docker, doh, kubernetes, metadata, packages,
 };
 
 pub(in super::super) const KIND: Kind = Kind {
@@ -92,7 +92,7 @@ pub(in super::super) type Application = fn(&Request, &mut Talk<'_>) -> Option<Re
 
 /// The first that answers does.
 const APPLICATIONS: &[Application] =
-    &[metadata::answer, docker::answer, kubernetes::answer, packages::answer, content::answer];
+    &[metadata::answer, docker::answer, kubernetes::answer, doh::answer, packages::answer, content::answer];
 
 /// One connection.
 #[derive(Default)]
@@ -331,5 +331,33 @@ mod tests {
         }
         assert_eq!(dechunked(b"zz\r\n"), Some((Vec::new(), 4)));
         assert!(dechunked(b"ffffffffffffffff\r\nx").is_some());
+    }
+
+    #[test]
+    fn a_long_upload_is_taken_and_its_head_is_kept() {
+        use crate::internet::testing::{run, shell};
+        let (events, _) = run(|_| {
+            let said = shell(
+                "head -c 20000000 /dev/zero | curl -sS --max-time 60 -H 'Expect: 100-continue' --data-binary @- http://drop.example/up",
+            );
+            assert!(said.contains("ok"), "{said}");
+            shell(
+                "curl -sS --max-time 60 -u scout:hunter22 -H 'Transfer-Encoding: chunked' -d 'a=1' http://drop.example/up",
+            );
+        });
+        let sizes: Vec<u64> = events
+            .iter()
+            .filter_map(|event| match event {
+                What::Http { body_bytes, .. } => Some(*body_bytes),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sizes, [20_000_000, 3]);
+        assert!(
+            events.iter().any(
+                |event| matches!(event, What::Login { service, user, .. } if service == "http" && user == "scout")
+            )
+        );
+        assert!(events.iter().any(|event| matches!(event, What::FlowEnd { bytes_out: 20_000_000.., .. })));
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod content;
 pub(super) mod dns;
 pub(super) mod docker;
+pub(super) mod doh;
 pub(super) mod ftp;
 pub(super) mod http;
 pub(super) mod irc;
