@@ -144,3 +144,15 @@ fn the_date_is_shifted_inside_a_user_namespace() {
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(events.iter().any(|event| matches!(event.what, What::Sleep { skipped: true, .. })));
 }
+
+/// Each turn is a process of its own: skipping them all would burn the whole time in forks.
+#[test]
+fn a_shell_that_sleeps_in_a_loop_is_not_made_a_busy_one() {
+    let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: 0 };
+    let script = "i=0; while [ $i -lt 250 ]; do sleep 60; i=$((i+1)); done; echo $i";
+    let (output, events, took) = tricked(tricks, "sh", &["-c", script]);
+    assert_eq!(said(&output), "250");
+    assert!(took > Duration::from_millis(500), "50 of them take 10 ms each: {took:?}");
+    let skipped = events.iter().filter(|event| matches!(event.what, What::Sleep { skipped: true, .. })).count();
+    assert_eq!(skipped, 250);
+}
