@@ -94,7 +94,9 @@ impl Sensor for Notify {
             add("operations through io_uring are not seen");
         }
         if self.tricks.skip_sleeps {
-            add("waits in epoll, and in poll or select for a file, take as long as they ask for");
+            add(
+                "waits in epoll, and in poll or select for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for",
+            );
             if self.tricks.clock_shift_seconds == 0 {
                 add("the clock does not show skipped sleeps");
             }
