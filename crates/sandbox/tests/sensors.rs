@@ -54,15 +54,16 @@ fn by_bpf(script: &str, folder: &Path, options: bpf::Options) -> (Vec<Event>, Se
     (recorder.take(), counts)
 }
 
-fn by_notify(script: &str, folder: &Path) -> Vec<Event> {
+fn by_notify(script: &str, folder: &Path, keep: Option<notify::Keep>) -> Vec<Event> {
     let recorder = Arc::new(Recorder::new(None));
     let tricks = Tricks::default();
     let filter = notify::filter(&tricks, true).expect("something to do");
     #[expect(clippy::disallowed_methods, reason = "starts the program that is watched")]
     let mut command = Command::new("/usr/bin/python3");
     command.env_clear().env("PATH", "/usr/bin:/bin").args(["-c", script]).current_dir(folder);
-    let (output, sensor) =
-        run_notified(command, filter, |listener| notify::serve(listener, tricks, true, Arc::clone(&recorder)));
+    let (output, sensor) = run_notified(command, filter, |listener| {
+        notify::serve_with(listener, tricks, true, Arc::clone(&recorder), keep)
+    });
     sensor.finish();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     recorder.take()
@@ -124,7 +125,7 @@ fn both_sensors_see_the_same() {
     let (events, counts) = by_bpf(PROGRAM, first.path(), bpf::Options::default());
     assert_eq!(counts.lost, 0);
     let bpf = lines(&events, first.path());
-    let notify = lines(&by_notify(PROGRAM, second.path()), second.path());
+    let notify = lines(&by_notify(PROGRAM, second.path(), None), second.path());
     assert!(bpf.len() > 40, "{bpf:#?}");
     assert_eq!(bpf.join("\n"), notify.join("\n"));
 }
@@ -289,4 +290,36 @@ echo x > ./note; mkdir -p /run/x; mount -t tmpfs none /run/x; cp /bin/true /run/
     assert_eq!(run("/usr/bin/true"), Some(false));
     let wrote = |event: &Event| matches!(&event.what, What::Write { path, .. } if path == "/opt/note");
     assert!(events.iter().any(wrote));
+}
+
+#[test]
+fn without_bpf_what_will_be_gone_is_told_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&kept);
+    let place = folder.path().to_owned();
+    let keep = move |what: notify::Kept<'_>| {
+        let entry = match what {
+            notify::Kept::File { path, executed } if Path::new(path).starts_with(&place) => {
+                format!("{executed} {}", fs::read_to_string(path).unwrap_or_default())
+            }
+            notify::Kept::Program { host } => {
+                let bytes = fs::read(format!("/proc/{host}/exe")).expect("it waits");
+                format!("program {}", bytes == fs::read("/bin/echo").expect("reads"))
+            }
+            notify::Kept::File { .. } => return,
+        };
+        list.lock().expect("ours").push(entry);
+    };
+    let script = r"
+import os
+open('x', 'w').write('payload'); os.unlink('x')
+f = os.memfd_create('payload'); os.write(f, open('/bin/echo', 'rb').read())
+os.execve(f, ['innocent'], {})
+";
+    let events = by_notify(script, folder.path(), Some(Box::new(keep)));
+    assert_eq!(*kept.lock().expect("ours"), ["false ", "false payload", "program true"]);
+    let named =
+        |event: &Event| matches!(&event.what, What::Exec { path, nameless: true, .. } if path == "memfd:payload");
+    assert!(events.iter().any(named), "{:?}", lines(&events, folder.path()));
 }

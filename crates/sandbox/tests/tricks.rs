@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use cell::run_notified;
+use cell::{Cell, run_notified};
 use model::{Event, What};
 use sandbox::{
     Recorder,
-    sensor::{Tricks, notify},
+    sensor::{Tricks, bpf, notify},
 };
 
 const YEAR: i64 = 365 * 86_400;
@@ -75,6 +75,8 @@ fn the_shifted_date_is_seen_by_programs_of_all_kinds() {
     let script = "import time, datetime; print(datetime.datetime.now().year)";
     is_year(&said(&tricked(tricks, "/usr/bin/python3", &["-c", script]).0), year);
     is_year(&said(&tricked(tricks, "sh", &["-c", "date +%Y"]).0), year);
+    is_year(&said(&tricked(tricks, "bash", &["-c", "printf '%(%Y)T'"]).0), year);
+    is_year(&said(&tricked(tricks, "perl", &["-e", "sleep 3600; print 1900 + (gmtime)[5]"]).0), year);
 }
 
 #[test]
@@ -143,4 +145,41 @@ fn the_date_is_shifted_inside_a_user_namespace() {
     is_year(&said(&output), real_year() + 5);
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(events.iter().any(|event| matches!(event.what, What::Sleep { skipped: true, .. })));
+}
+
+/// Each turn is a process of its own: skipping them all would burn the whole time in forks.
+#[test]
+fn a_shell_that_sleeps_in_a_loop_is_not_made_a_busy_one() {
+    let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: 0 };
+    let script = "i=0; while [ $i -lt 250 ]; do sleep 60; i=$((i+1)); done; echo $i";
+    let (output, events, took) = tricked(tricks, "sh", &["-c", script]);
+    assert_eq!(said(&output), "250");
+    assert!(took > Duration::from_millis(500), "50 of them take 10 ms each: {took:?}");
+    let skipped = events.iter().filter(|event| matches!(event.what, What::Sleep { skipped: true, .. })).count();
+    assert_eq!(skipped, 250);
+}
+
+/// As a run with root is watched: BPF sees, notification plays.
+#[test]
+fn beside_bpf_nothing_is_told_twice() {
+    let (cell, recorder) = (Cell::new(), Arc::new(Recorder::new(None)));
+    let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: YEAR };
+    let filter = notify::filter(&tricks, false).expect("something to do");
+    let sensor = bpf::attach(cell.id(), Arc::clone(&recorder)).expect("attaches");
+    let mut command = cell.command("/bin/sh");
+    command.args(["-c", "sleep 3600; rm -f /lazaret/none; exit 3"]);
+    let (output, player) =
+        run_notified(command, filter, |listener| notify::serve(listener, tricks, false, Arc::clone(&recorder)));
+    assert_eq!(output.status.code(), Some(3));
+    let (counts, played) = (sensor.finish(), player.finish());
+    let events = recorder.take();
+    let count = |which: &dyn Fn(&What) -> bool| events.iter().filter(|event| which(&event.what)).count();
+    assert_eq!(count(&|what| matches!(what, What::Sleep { asked_ms: 3_600_000, skipped: true, .. })), 1);
+    assert_eq!(count(&|what| matches!(what, What::Exec { .. })), 3);
+    assert_eq!(count(&|what| matches!(what, What::Unlink { path, .. } if path == "/lazaret/none")), 1);
+    assert_eq!((counts.lost, played.seen), (0, 0));
+    // Both count processes alike.
+    let sleeper = events.iter().find(|event| matches!(event.what, What::Sleep { .. })).expect("slept").process;
+    let runs = |event: &Event| event.process == sleeper && matches!(event.what, What::Exec { .. });
+    assert!(events.iter().any(runs), "{events:#?}");
 }

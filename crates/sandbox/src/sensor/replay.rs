@@ -246,6 +246,23 @@ mod tests {
         }
     }
 
+    /// Either refused, or read to what is written the same again.
+    #[test]
+    fn a_recording_with_any_byte_changed_does_no_harm() {
+        let whole = recorded();
+        for at in 0..whole.len() {
+            for byte in [0, b'"', b'9', b'}', b'\n', 0xff] {
+                let mut changed = whole.clone().into_bytes();
+                changed[at] = byte;
+                if let Ok(trace) = read(&changed[..]) {
+                    let mut written = Vec::new();
+                    write(&trace, &mut written).expect("writes to memory");
+                    assert_eq!(read(&written[..]).expect("what we wrote"), trace);
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_out_of_order_too_much_or_another_schema_is_refused() {
         let check = |from: &str, to: &str, why: &str| {

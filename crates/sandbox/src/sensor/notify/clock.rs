@@ -11,9 +11,13 @@ pub(super) const SLEEP_NS_MIN: i128 = 100_000_000;
 const WAIT_NS_LEFT: i128 = 1_000_000_000;
 /// Waits shorter than this are left alone.
 const WAIT_NS_MIN: i128 = 5_000_000_000;
-/// Sleeps of one process that are skipped; one that still sleeps after that is in a loop, and would only burn time.
-const SKIPPED_MAX: u32 = 2_000;
-const PROCESSES_MAX: usize = 4_096;
+/// Sleeps of the run that are skipped altogether, and how long those after it take: a loop that sleeps must not become one that does not.
+const SKIPPED_MAX: u32 = 200;
+const SHORT_NS: i128 = 10_000_000;
+/// Sleeps of the run until they take ten times as long.
+const SHORTENED_MAX: u32 = 2_000;
+/// Waits that are remembered.
+const WAITS_MAX: usize = 4_096;
 
 /// What a sleep is answered with.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +30,16 @@ pub(super) enum Answer {
     Over,
 }
 
+/// What came of a sleep or a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Slept {
+    pub(super) answer: Answer,
+    /// What it asked for, from now on, in nanoseconds.
+    pub(super) left: i128,
+    /// Whether it gets less.
+    pub(super) skipped: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -34,7 +48,7 @@ pub(super) struct Clock {
     answered: bool,
     ahead_ns: i128,
     skipped_ns: i128,
-    skipped: HashMap<u32, u32>,
+    skipped: u32,
     /// Waits that were shortened: when they end, and by how much. The clock moves when the thread is seen to go on after that.
     waits: HashMap<u32, (i128, i128)>,
 }
@@ -46,7 +60,7 @@ impl Clock {
             answered: tricks.clock_shift_seconds != 0,
             ahead_ns: i128::from(tricks.clock_shift_seconds) * 1_000_000_000,
             skipped_ns: 0,
-            skipped: HashMap::new(),
+            skipped: 0,
             waits: HashMap::new(),
         }
     }
@@ -74,36 +88,43 @@ impl Clock {
         }
     }
 
-    /// A sleep for nothing but the time. `limit` is in nanoseconds: how long, or, if `absolute`, until when on `clock`.
-    pub(super) fn sleep(&mut self, process: u32, clock: u64, limit: i128, absolute: bool) -> (Answer, i128) {
+    /// A sleep for nothing but the time. `limit` is in nanoseconds: how long, or, if `absolute`, until when on `clock`. `fixed`: the limit
+    /// cannot be changed.
+    pub(super) fn sleep(&mut self, clock: u64, limit: i128, absolute: bool, fixed: bool) -> Slept {
         let left = if absolute { limit - self.now(clock) } else { limit };
         if left <= 0 {
-            return (if absolute { Answer::Over } else { Answer::Done }, 0);
+            return Slept { answer: if absolute { Answer::Over } else { Answer::Done }, left: 0, skipped: false };
         }
-        if self.skip && left >= SLEEP_NS_MIN {
-            if self.skipped.len() > PROCESSES_MAX {
-                self.skipped.clear();
-            }
-            let skipped = self.skipped.entry(process).or_default();
-            *skipped += 1;
-            if *skipped <= SKIPPED_MAX {
-                self.skipped_ns += left;
-                return (Answer::Over, left);
-            }
+        if !self.skip || left < SLEEP_NS_MIN {
+            return Slept { answer: self.as_real(clock, limit, absolute), left, skipped: false };
         }
-        (self.as_real(clock, limit, absolute), left)
+        let short = match self.skipped {
+            skipped if skipped < SKIPPED_MAX => 0,
+            skipped if skipped < SHORTENED_MAX => SHORT_NS,
+            _ => SHORT_NS * 10,
+        };
+        if fixed && short > 0 {
+            return Slept { answer: Answer::Done, left, skipped: false };
+        }
+        self.skipped += 1;
+        self.skipped_ns += left - short;
+        let answer = match short {
+            0 => Answer::Over,
+            _ => Answer::DoneUntil(if absolute { real(clock) + short } else { short }),
+        };
+        Slept { answer, left, skipped: true }
     }
 
     /// A wait with a time limit, that something else can end.
-    pub(super) fn wait(&mut self, task: Task, clock: u64, limit: i128, absolute: bool) -> (Answer, i128) {
+    pub(super) fn wait(&mut self, task: Task, clock: u64, limit: i128, absolute: bool) -> Slept {
         let left = if absolute { limit - self.now(clock) } else { limit };
         // Skipped time that does not show would let the wait begin again and again.
-        if self.skip && self.answered && left >= WAIT_NS_MIN && self.waits.len() < PROCESSES_MAX {
+        if self.skip && self.answered && left >= WAIT_NS_MIN && self.waits.len() < WAITS_MAX {
             self.waits.insert(task.0, (real(1) + WAIT_NS_LEFT, left - WAIT_NS_LEFT));
             let until = if absolute { real(clock) + WAIT_NS_LEFT } else { WAIT_NS_LEFT };
-            return (Answer::DoneUntil(until), left);
+            return Slept { answer: Answer::DoneUntil(until), left, skipped: true };
         }
-        (self.as_real(clock, limit, absolute), left)
+        Slept { answer: self.as_real(clock, limit, absolute), left, skipped: false }
     }
 
     /// A time limit on the sample's clock, as the kernel's clock has it.
@@ -149,24 +170,24 @@ mod tests {
         let mut clock = Clock::new(Tricks { skip_sleeps: true, clock_shift_seconds: DAY });
         let (date, up) = (clock.now(0), clock.now(1));
         assert!(date - real(0) > HOUR * 23 && up - real(1) < HOUR);
-        assert_eq!(clock.sleep(1, 1, HOUR, false), (Answer::Over, HOUR));
+        assert_eq!(clock.sleep(1, HOUR, false, false), Slept { answer: Answer::Over, left: HOUR, skipped: true });
         assert!(clock.now(0) - date >= HOUR && clock.now(1) - up >= HOUR);
-        assert_eq!(clock.sleep(1, 1, 1_000, false).0, Answer::Done, "a short sleep is slept");
+        assert_eq!(clock.sleep(1, 1_000, false, false).answer, Answer::Done, "a short sleep is slept");
     }
 
     #[test]
     fn a_time_limit_on_the_shifted_clock_is_given_to_the_kernel_on_its_own() {
         let mut clock = Clock::new(Tricks { skip_sleeps: false, clock_shift_seconds: DAY });
         let limit = clock.now(0) + 1_000_000_000;
-        let Answer::DoneUntil(until) = clock.wait(Task(1), 0, limit, true).0 else { panic!("must be changed") };
+        let Answer::DoneUntil(until) = clock.wait(Task(1), 0, limit, true).answer else { panic!("must be changed") };
         assert!((until - real(0)) <= 1_000_000_000);
-        assert_eq!(clock.wait(Task(1), 1, limit, false).0, Answer::Done);
+        assert_eq!(clock.wait(Task(1), 1, limit, false).answer, Answer::Done);
     }
 
     #[test]
     fn a_shortened_wait_moves_the_clock_only_when_it_ran_out() {
         let mut clock = Clock::new(Tricks { skip_sleeps: true, clock_shift_seconds: DAY });
-        assert_eq!(clock.wait(Task(1), 1, HOUR, false).0, Answer::DoneUntil(WAIT_NS_LEFT));
+        assert_eq!(clock.wait(Task(1), 1, HOUR, false).answer, Answer::DoneUntil(WAIT_NS_LEFT));
         let before = clock.skipped_ns;
         clock.goes_on(Task(1));
         assert_eq!(clock.skipped_ns, before, "something else woke it");
@@ -176,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn one_process_cannot_make_us_skip_without_end() {
+    fn a_loop_that_sleeps_still_sleeps_a_little() {
         let mut clock = Clock::new(Tricks { skip_sleeps: true, clock_shift_seconds: 0 });
         for _ in 0..SKIPPED_MAX {
-            assert_eq!(clock.sleep(7, 0, HOUR, false).0, Answer::Over);
+            assert_eq!(clock.sleep(0, HOUR, false, false).answer, Answer::Over);
         }
-        assert_eq!(clock.sleep(7, 0, HOUR, false).0, Answer::Done);
-        assert_eq!(clock.sleep(8, 0, HOUR, false).0, Answer::Over, "another one is not to blame");
+        assert_eq!(clock.sleep(0, HOUR, false, false).answer, Answer::DoneUntil(SHORT_NS));
+        assert_eq!(clock.sleep(0, HOUR, false, true).answer, Answer::Done, "its limit cannot be changed");
     }
 
     #[test]

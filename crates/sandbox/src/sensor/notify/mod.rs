@@ -24,13 +24,46 @@ pub use filter::filter;
 use super::{Sensor, SensorCounts, Tricks};
 use crate::Recorder;
 
+/// What is about to be gone, and can still be kept: the call that does it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept<'a> {
+    /// A file that will be run (`executed`), overwritten or deleted, by its absolute path in the sandbox.
+    File {
+        /// Which.
+        path: &'a str,
+        /// Whether it will be run.
+        executed: bool,
+    },
+    /// A process, as the host counts, runs a program that has no name in any folder.
+    Program {
+        /// Which process.
+        host: i32,
+    },
+}
+
+/// Keeps what is about to be gone.
+pub type Keep = Box<dyn FnMut(Kept<'_>) + Send>;
+
 /// Serves the listener of [`filter`]'s program, on a thread of its own, until its last user is gone or [`Sensor::finish`].
 ///
-/// `tricks` and `full` are those the program was made with. A thread of the sample that calls after `finish` gets `ENOSYS`.
+/// `tricks` and `full` are those the program was made with. What the launcher does in the process before it runs a program is not recorded.
+/// A thread of the sample that calls after `finish` gets `ENOSYS`.
 #[must_use]
 pub fn serve(listener: OwnedFd, tricks: Tricks, full: bool, recorder: Arc<Recorder>) -> Box<dyn Sensor> {
+    serve_with(listener, tricks, full, recorder, None)
+}
+
+/// As [`serve`]; with `full`, `keep` is told what is about to be gone.
+#[must_use]
+pub fn serve_with(
+    listener: OwnedFd,
+    tricks: Tricks,
+    full: bool,
+    recorder: Arc<Recorder>,
+    keep: Option<Keep>,
+) -> Box<dyn Sensor> {
     let stop = Arc::new(AtomicBool::new(false));
-    let server = server::Server::new(listener, tricks, full, recorder);
+    let server = server::Server::new(listener, tricks, full, recorder, keep);
     let stopped = Arc::clone(&stop);
     let thread = thread::Builder::new().name("notify".to_owned()).spawn(move || server.run(&stopped));
     Box::new(Notify { tricks, full, stop, thread: thread.ok() })
@@ -61,7 +94,9 @@ impl Sensor for Notify {
             add("operations through io_uring are not seen");
         }
         if self.tricks.skip_sleeps {
-            add("waits in epoll, and in poll or select for a file, take as long as they ask for");
+            add(
+                "waits in epoll, and in poll or select for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for",
+            );
             if self.tricks.clock_shift_seconds == 0 {
                 add("the clock does not show skipped sleeps");
             }

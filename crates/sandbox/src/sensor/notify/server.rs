@@ -14,7 +14,8 @@ use model::{What, trace::Stream};
 use probes::{folder, how};
 
 use super::{
-    clock::{Answer, Clock, read_time, write_time},
+    Keep, Kept,
+    clock::{Answer, Clock, Slept, read_time, write_time},
     filter::ARCH,
     listener::{Arrived, Listener, Reply},
     process::{Status, Task},
@@ -51,14 +52,30 @@ pub(super) struct Server {
     /// Depth of the sample's process namespace: that of the first process.
     depth: usize,
     known: HashMap<u32, (u64, Status)>,
-    /// Processes that were told of, as the host counts, and what a thread of each asked to run, until it is known whether it runs.
-    processes: HashMap<u32, Option<(Task, String)>>,
+    keep: Option<Keep>,
+    /// Processes that were met, as the host counts.
+    processes: HashMap<u32, Met>,
     /// Which process asked for the time by which call: told once.
     clocks: HashSet<(u32, c_long)>,
 }
 
+/// What is known of a process.
+#[derive(Default)]
+struct Met {
+    /// What a thread of it asked to run, until it is known whether it runs.
+    asked: Option<(Task, String)>,
+    /// Whether it is the sample's: it runs a program, or one that does made it. Before that it is the launcher's.
+    sample: bool,
+}
+
 impl Server {
-    pub(super) fn new(listener: OwnedFd, tricks: Tricks, full: bool, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(
+        listener: OwnedFd,
+        tricks: Tricks,
+        full: bool,
+        recorder: Arc<Recorder>,
+        keep: Option<Keep>,
+    ) -> Self {
         Self {
             listener: Listener(listener),
             clock: Clock::new(tricks),
@@ -69,6 +86,7 @@ impl Server {
             seen: 0,
             depth: 0,
             known: HashMap::new(),
+            keep,
             processes: HashMap::new(),
             clocks: HashSet::new(),
         }
@@ -181,10 +199,9 @@ impl Server {
         if !self.listener.still_there(call.id) {
             return Reply::Continue;
         }
-        let process = self.who(task).map_or(0, |who| who.host);
-        let (answer, left) = self.clock.sleep(process, clock, limit, absolute);
-        self.slept(task, name, left, answer == Answer::Over);
-        match answer {
+        let slept = self.clock.sleep(clock, limit, absolute, false);
+        self.slept(task, name, &slept);
+        match slept.answer {
             Answer::Over => Reply::Result(0),
             Answer::Done => Reply::Continue,
             Answer::DoneUntil(until) => {
@@ -198,10 +215,9 @@ impl Server {
         let task = Task(call.pid);
         #[expect(clippy::cast_possible_truncation, reason = "an int, negative for no limit")]
         let limit_ms = (call.data.args[2] as u32).cast_signed();
-        let process = self.who(task).map_or(0, |who| who.host);
-        let (answer, left) = self.clock.sleep(process, 1, i128::from(limit_ms) * 1_000_000, false);
-        self.slept(task, "poll", left, answer == Answer::Over);
-        if answer == Answer::Over { Reply::Result(0) } else { Reply::Continue }
+        let slept = self.clock.sleep(1, i128::from(limit_ms) * 1_000_000, false, true);
+        self.slept(task, "poll", &slept);
+        if slept.answer == Answer::Over { Reply::Result(0) } else { Reply::Continue }
     }
 
     fn futex(&mut self, call: &seccomp_notif) -> Reply {
@@ -217,10 +233,10 @@ impl Server {
         };
         let address = call.data.args[3];
         let Some(limit) = read_time(&task.bytes(address, 16), 1) else { return Reply::Continue };
-        let (answer, left) = self.clock.wait(task, clock, limit, absolute);
-        let Answer::DoneUntil(until) = answer else { return Reply::Continue };
-        if left >= 5_000_000_000 {
-            self.slept(task, "futex", left, true);
+        let slept = self.clock.wait(task, clock, limit, absolute);
+        let Answer::DoneUntil(until) = slept.answer else { return Reply::Continue };
+        if slept.skipped {
+            self.slept(task, "futex", &slept);
         }
         if self.listener.still_there(call.id) {
             let _ = task.write(address, &write_time(until, 1));
@@ -228,11 +244,12 @@ impl Server {
         Reply::Continue
     }
 
-    fn slept(&mut self, task: Task, call: &str, left: i128, skipped: bool) {
-        let asked_ms = u64::try_from(left / 1_000_000).unwrap_or(0);
+    fn slept(&mut self, task: Task, call: &str, slept: &Slept) {
+        let asked_ms = u64::try_from(slept.left / 1_000_000).unwrap_or(0);
         if asked_ms >= SLEEP_MS_MIN
             && let Some(who) = self.who(task)
         {
+            let skipped = slept.skipped;
             self.recorder.now(who.process, What::Sleep { call: call.to_owned(), asked_ms, skipped });
         }
     }
@@ -268,16 +285,24 @@ impl Server {
         Some(status)
     }
 
-    /// A process that was not told of yet.
-    fn meet(&mut self, who: &Status) {
-        if self.processes.contains_key(&who.host) || self.processes.len() >= PROCESSES_MAX {
-            return;
+    /// Meets a process, for the first time or again: whether it is the sample's.
+    fn meet(&mut self, who: &Status) -> bool {
+        if let Some(met) = self.processes.get(&who.host) {
+            return met.sample;
         }
-        self.processes.insert(who.host, None);
-        if self.processes.contains_key(&who.parent)
-            && let Some(parent) = Task(who.parent).status(self.depth)
-        {
+        let sample = self.processes.get(&who.parent).is_some_and(|parent| parent.sample);
+        if self.processes.len() < PROCESSES_MAX {
+            self.processes.insert(who.host, Met { asked: None, sample });
+        }
+        if sample && let Some(parent) = Task(who.parent).status(self.depth) {
             self.record(parent.process, What::Fork { child: who.process, thread: false });
+        }
+        sample
+    }
+
+    fn keep(&mut self, kept: Kept<'_>) {
+        if let Some(keep) = &mut self.keep {
+            keep(kept);
         }
     }
 
@@ -285,14 +310,19 @@ impl Server {
     fn runs(&mut self, task: Task) {
         let Some(who) = self.who(task) else { return };
         self.meet(&who);
-        if self.processes.get_mut(&who.host).and_then(Option::take).is_none() {
+        let Some(met) = self.processes.get_mut(&who.host) else { return };
+        if met.asked.take().is_none() {
             return;
         }
+        met.sample = true;
         let path = task.link("exe");
         let path = path.trim_end_matches(" (deleted)").to_owned();
         let nameless = path.starts_with("memfd:") || !task.has(&path);
+        if nameless && let Ok(host) = i32::try_from(who.host) {
+            self.keep(Kept::Program { host });
+        }
         let parent = Task(who.parent).status(self.depth).map_or(0, |parent| parent.process);
-        let known_parent = self.processes.contains_key(&who.parent);
+        let known_parent = self.processes.get(&who.parent).is_some_and(|parent| parent.sample);
         let standard = |descriptor| {
             let file = task.opened(descriptor)?;
             stream(file.mode, file.family).filter(|stream| *stream != Stream::File)
@@ -320,15 +350,18 @@ impl Server {
         let task = Task(notified.pid);
         let Some(who) = self.who(task) else { return };
         let arguments = notified.data.args;
-        self.meet(&who);
+        let sample = self.meet(&who);
         // Another call of the same thread: what it asked to run did not.
         let pending = self.processes.get_mut(&who.host);
-        if let Some((_, path)) = pending.and_then(|pending| pending.take_if(|(asking, _)| *asking == task)) {
+        if let Some((_, path)) = pending.and_then(|met| met.asked.take_if(|(asking, _)| *asking == task)) {
             let result = -i64::from(if task.has(&path) { libc::EACCES } else { libc::ENOENT });
             self.record(who.process, What::ExecFailed { path, result });
         }
         if number == libc::SYS_exit_group {
             self.processes.remove(&who.host);
+            if !sample {
+                return;
+            }
             #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps eight bits")]
             let code = i32::from(arguments[0] as u8);
             return self.record(who.process, What::Exit { code, signal: 0, cpu_ms: 0 });
@@ -355,8 +388,15 @@ impl Server {
         };
         let path = asked.path(0);
         if matches!(call.name, "execve" | "execveat") {
-            let program = if path.is_empty() { task.link("exe") } else { path };
-            self.processes.insert(who.host, Some((task, program)));
+            // Without a path it is the file of the descriptor.
+            let program = if path.is_empty() { task.link(&format!("fd/{}", arguments[0])) } else { path };
+            self.keep(Kept::File { path: &program, executed: true });
+            if let Some(met) = self.processes.get_mut(&who.host) {
+                met.asked = Some((task, program));
+            }
+            return;
+        }
+        if !sample {
             return;
         }
         if call.name == "listen" {
@@ -379,6 +419,12 @@ impl Server {
         if missing(&what) {
             asked.result = -i64::from(libc::ENOENT);
             what = translate(&asked).unwrap_or(what);
+        }
+        match &what {
+            What::Unlink { path, .. } | What::Open { path, truncate: true, .. } | What::Rename { to: path, .. } => {
+                self.keep(Kept::File { path, executed: false });
+            }
+            _ => {}
         }
         self.state.learn(&mut what, asked.file.as_ref());
         self.record(who.process, what);
