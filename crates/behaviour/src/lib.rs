@@ -42,6 +42,8 @@ pub struct Context {
     pub command: Vec<String>,
     /// TCP and UDP ports it says it serves.
     pub exposed: Vec<u16>,
+    /// Absolute paths of its regular files, as far as known; empty where nobody looked. Tells what was there from what the run made.
+    pub files: HashSet<String>,
 }
 
 /// What a behaviour is, apart from how it looks. The same fields as a static detector's.
