@@ -8,6 +8,8 @@
 //! in) is never more than a fact here; `src/benign.rs` holds the stories that every behaviour must pass by.
 
 pub mod behaviours;
+#[cfg(test)]
+mod benign;
 mod indicators;
 mod lists;
 mod payload;
