@@ -8,6 +8,8 @@
 //! in) is never more than a fact here; `src/benign.rs` holds the stories that every behaviour must pass by.
 
 pub mod behaviours;
+#[cfg(test)]
+mod benign;
 mod indicators;
 mod lists;
 mod payload;
@@ -42,6 +44,8 @@ pub struct Context {
     pub command: Vec<String>,
     /// TCP and UDP ports it says it serves.
     pub exposed: Vec<u16>,
+    /// Absolute paths of its regular files, as far as known; empty where nobody looked. Tells what was there from what the run made.
+    pub files: HashSet<String>,
 }
 
 /// What a behaviour is, apart from how it looks. The same fields as a static detector's.

@@ -20,6 +20,8 @@ pub(crate) enum Provenance {
     Fetched(usize),
     /// A compiler wrote it; the request its source came from, if it was fetched.
     Compiled(Option<usize>),
+    /// A compiler wrote it, from source that was hidden in an encoding.
+    CompiledDecoded(usize),
     /// A package manager put it there.
     Installed,
     /// A tool that decodes or decrypts wrote it.
@@ -40,7 +42,7 @@ impl Provenance {
         match self {
             Self::Fetched(_) => 0,
             Self::Installed => 1,
-            Self::Compiled(_) => 2,
+            Self::Compiled(_) | Self::CompiledDecoded(_) => 2,
             Self::Decoded(_) => 3,
             Self::Written(_) => 4,
             Self::Unpacked => 5,
@@ -85,7 +87,11 @@ impl<'a> Story<'a> {
     fn made_by(&self, life: usize, at: usize, depth: usize) -> Provenance {
         let Some(of) = self.life(life) else { return Provenance::Unknown };
         if self.own_programs(life).any(|program| program.is_compiler()) {
-            return Provenance::Compiled(self.source_of_build(life, depth));
+            return match self.source_of_build(life, depth) {
+                Some(Provenance::Fetched(at)) => Provenance::Compiled(Some(at)),
+                Some(Provenance::Decoded(at)) => Provenance::CompiledDecoded(at),
+                _ => Provenance::Compiled(None),
+            };
         }
         if of.installs {
             return Provenance::Installed;
@@ -212,8 +218,8 @@ impl<'a> Story<'a> {
         one.first <= end(other) && other.first <= end(one)
     }
 
-    /// The request that the source of what a compiler wrote came from.
-    fn source_of_build(&self, life: usize, depth: usize) -> Option<usize> {
+    /// Where the source of what a compiler wrote came from, if that was no place of the image.
+    fn source_of_build(&self, life: usize, depth: usize) -> Option<Provenance> {
         let is_compiler = |life: usize| self.own_programs(life).any(|program| program.is_compiler());
         let top = self.line_of(life).take_while(|above| is_compiler(*above)).last()?;
         let mut open = vec![top];
@@ -232,16 +238,17 @@ impl<'a> Story<'a> {
                         .any(|ending| path.ends_with(ending));
                 if is_source
                     && self.was_made(path, read)
-                    && let Provenance::Fetched(at) = self.provenance_within(path, depth - 1)
+                    && let made @ (Provenance::Fetched(_) | Provenance::Decoded(_)) =
+                        self.provenance_within(path, depth - 1)
                 {
-                    return Some(at);
+                    return Some(made);
                 }
             }
             // `curl … | gcc -x c -`
             if let Some(at) =
                 self.piped_from(member).into_iter().find_map(|source| self.fetched_by(self.life(source)?, 0))
             {
-                return Some(at);
+                return Some(Provenance::Fetched(at));
             }
             open.extend(of.children.iter().take(BREADTH_MAX));
         }

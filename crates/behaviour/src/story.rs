@@ -237,6 +237,16 @@ impl<'a> Story<'a> {
         self.answers.get(content).copied()
     }
 
+    /// Whether the image has a file there, as far as known.
+    pub(crate) fn is_in_image(&self, path: &str) -> bool {
+        self.context.files.contains(path)
+    }
+
+    /// All files that were touched.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'a str, &FileStory<'a>)> {
+        self.files.iter().map(|(path, file)| (*path, file))
+    }
+
     /// Whether the run made or changed the file of this name before `at`.
     pub(crate) fn was_made(&self, path: &str, at: usize) -> bool {
         self.files.get(path).and_then(|file| file.made).is_some_and(|made| made < at)

@@ -68,11 +68,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             What::Write { path, head, .. } if path.starts_with("/etc/sudoers") && !installs() => {
                 let text = payload::text(head);
                 if text.contains("NOPASSWD") && text.contains("ALL") {
-                    found.push(
-                        Match::new(at, format!("lets somebody become root without a password in {path}"))
-                            .sign()
-                            .draft(),
-                    );
+                    found
+                        .push(Match::new(at, format!("lets somebody become root without a password in {path}")).fact());
                 }
             }
             What::Exec { .. } => {

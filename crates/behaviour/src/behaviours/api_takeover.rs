@@ -88,6 +88,8 @@ fn weighed(told: Match, flow: &Flow<'_>, grave: bool, many: bool) -> Match {
     let stranger = flow.name.is_none() && (flow.is_public() || many);
     match (grave, stranger) {
         (true, true) => told,
+        // `docker`, `redis`: a neighbour that is meant.
+        (true, false) if flow.name.is_some_and(|name| !name.contains('.')) => told.fact(),
         (true, false) => told.sign().draft(),
         (false, true) if many => told.sign(),
         (false, _) => told.fact(),

@@ -2,7 +2,7 @@
 //!
 //! Some images carry no payload: they fetch source, build it with the compiler they ship, and run the result.
 //!
-//! - Sees: a program a compiler wrote, from a source file that was downloaded during the run.
+//! - Sees: a program a compiler wrote, from a source file that was downloaded during the run, or decoded (a sign).
 //! - Misses: interpreters' source (see `download-run`); sources that a version control tool fetched.
 //! - False alarms: a build job that downloads one source file and runs what it built; builds of local source, `configure`, `go run` and tests are none.
 //! - Source: Prevasio's study of "dynamic payload" images (2020); ATT&CK T1027.004, T1105.
@@ -37,7 +37,16 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         if asked.len() >= FILES_MAX || !asked.insert(program.path) {
             continue;
         }
-        let Provenance::Compiled(Some(request)) = story.provenance(program.path) else { continue };
+        let request = match story.provenance(program.path) {
+            Provenance::Compiled(Some(request)) => request,
+            Provenance::CompiledDecoded(_) => {
+                found.push(
+                    Match::new(program.at, format!("runs {}, compiled from source it decoded", program.path)).sign(),
+                );
+                continue;
+            }
+            _ => continue,
+        };
         let Some(What::Http { url, flow, .. }) = story.what(request) else { continue };
         let host = story.flow(*flow).map(indicators::host);
         let told = Match::new(
@@ -87,6 +96,15 @@ mod tests {
         run.write(tar, "/work/m/main.c", b"int main");
         build(&mut run, "/work/m/main.c", "/work/m/m");
         hit(&BEHAVIOUR, run, Weight::Proof, "compiled from http://files.example/m.tgz");
+    }
+
+    #[test]
+    fn source_that_was_hidden() {
+        let mut run = Run::new();
+        let base64 = run.spawn(1, "/usr/bin/base64", &["base64", "-d", "/opt/s.b64"]);
+        run.write(base64, "/tmp/s.c", b"int main");
+        build(&mut run, "/tmp/s.c", "/tmp/s");
+        hit(&BEHAVIOUR, run, Weight::Sign, "compiled from source it decoded");
     }
 
     #[test]

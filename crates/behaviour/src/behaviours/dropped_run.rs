@@ -67,8 +67,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let who = by.map_or("a program".to_owned(), |by| by.tool().to_owned());
         let hash = story.captured(path).map(|file| indicators::of(IndicatorKind::FileHash, file.sha256.hex()));
         let told = Match::new(program.at, format!("runs {path}, which {who} wrote{how}")).with(hash);
-        let managed =
-            by.is_some_and(|by| by.is(&["java", "dotnet", "node", "ruby", "python", "erl", "beam.smp", "mono"]));
+        let managed = by.is_some_and(|by| by.is(&["java", "dotnet", "node", "erl", "beam.smp", "mono"]));
         found.push(match (decoded || hidden || deleted, managed) {
             (true, false) if decoded || hidden || scratch => told,
             (true, true) if hidden || deleted && scratch => told,

@@ -71,15 +71,13 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         {
             continue;
         }
-        // What the run made itself is nobody's loss; what it overwrites first here, was there before.
+        // What the run made itself is nobody's loss. Whether an opening that may make a file made it, only the image's list tells.
         let made = story.file(path).and_then(|file| file.made);
-        let own = match how {
-            "deletes" => made.is_some_and(|made| made < at && created(story, made)),
-            _ => {
-                made.is_some_and(|made| made < at)
-                    || created(story, at) && made == Some(at) && !truncates_only(story, at)
-            }
-        };
+        let own = !story.is_in_image(path)
+            && match how {
+                "deletes" => made.is_some_and(|made| made < at && created(story, made)),
+                _ => made.is_some_and(|made| made < at) || created(story, at),
+            };
         let installs = story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
         if own || installs {
             continue;
@@ -100,23 +98,58 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         folders.sort_unstable();
         let told = Match::new(loss.first, format!("{who} {how} {} files in {}", loss.files, folders.join(", ")));
         found.push(match (how, system) {
-            ("deletes", 2..) => told,
+            // Whole trees of the system, or a good part of it beside the data.
+            ("deletes", 3..) => told,
+            ("deletes", 2) if loss.files >= 2 * FILES_MIN && loss.folders.len() > 2 => told,
             ("deletes", _) => told.sign(),
             _ if loss.files >= 2 * FILES_MIN => told.sign(),
             _ => told.fact(),
         });
     }
+    found.extend(wiped(story));
     found.truncate(8);
     found
 }
 
-fn created(story: &Story<'_>, at: usize) -> bool {
-    matches!(story.what(at), Some(What::Open { create: true, .. }))
+/// Files overwritten in place and then deleted, so that nothing can be found again.
+fn wiped(story: &Story<'_>) -> Option<Match> {
+    const KEEPERS: &[&str] =
+        &["postgres", "mysqld", "mariadbd", "mongod", "redis-server", "java", "etcd", "influxd", "sqlite3"];
+    let mut opened: HashSet<(Option<usize>, &str)> = HashSet::new();
+    let (mut first, mut files, mut who) = (None, 0, "a program");
+    for (at, event) in story.events() {
+        match &event.what {
+            What::Open { path, write: true, create: false, result: 0.., .. } if !path.starts_with("/dev/") => {
+                // `shred -u` renames a file before it deletes it: the folder is enough.
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                opened.insert((story.life_at(at), path));
+                opened.insert((story.life_at(at), folder));
+            }
+            What::Unlink { path, result: 0.. } => {
+                let Some(program) = story.program(at).filter(|program| !program.is(KEEPERS)) else { continue };
+                let life = story.life_at(at);
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let same = opened.contains(&(life, path.as_str()))
+                    || program.is(&["shred", "srm", "wipe"]) && opened.contains(&(life, folder));
+                if same && !(story.was_made(path, at) && created_by_run(story, path)) {
+                    first.get_or_insert(at);
+                    (files, who) = (files + 1, program.tool());
+                }
+            }
+            _ => {}
+        }
+    }
+    let at = first.filter(|_| files >= FILES_MIN / 2)?;
+    Some(Match::new(at, format!("{who} overwrites and deletes {files} files")))
 }
 
-/// `> file` also makes what is missing; whether it was there is not told, so a mass of them counts as overwriting only in place.
-fn truncates_only(story: &Story<'_>, at: usize) -> bool {
-    matches!(story.what(at), Some(What::Open { create: false, truncate: true, .. }))
+fn created_by_run(story: &Story<'_>, path: &str) -> bool {
+    let made = story.file(path).and_then(|file| file.made);
+    !story.is_in_image(path) && made.is_some_and(|made| created(story, made))
+}
+
+fn created(story: &Story<'_>, at: usize) -> bool {
+    matches!(story.what(at), Some(What::Open { create: true, .. }))
 }
 
 fn disk(path: &str) -> bool {
@@ -191,6 +224,24 @@ mod tests {
         let mut run = Run::new();
         run.spawn(1, "/bin/rm", &["rm", "-rf", "--no-preserve-root", "/"]);
         hit(&BEHAVIOUR, run, Weight::Proof, "deletes the system");
+    }
+
+    #[test]
+    fn files_that_are_shredded() {
+        let mut run = Run::new();
+        let shred = run.spawn(1, "/usr/bin/shred", &["shred", "-u", "/srv/a"]);
+        for number in 0..12 {
+            let path = format!("/srv/f{number}");
+            let at = run.open_write(shred, &path);
+            run.change(at, |what| {
+                if let What::Open { create, truncate, .. } = what {
+                    (*create, *truncate) = (false, false);
+                }
+            });
+            run.rename(shred, &path, &format!("/srv/0{number}"));
+            run.unlink(shred, &format!("/srv/0{number}"));
+        }
+        hit(&BEHAVIOUR, run, Weight::Proof, "shred overwrites and deletes 12 files");
     }
 
     #[test]

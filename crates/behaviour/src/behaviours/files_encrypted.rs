@@ -2,12 +2,12 @@
 //!
 //! - Sees: many files that got the same new ending, renamed or written anew beside the deleted original, and a note that asks for something in their
 //!   folders.
-//! - Misses: encryption in place that leaves every name (see `files-destroyed`).
+//! - Misses: encryption in place without a note (see `files-destroyed`).
 //! - False alarms: compression and log rotation (by their endings and tools), package managers and databases, whose temporary names lose an
 //!   ending.
 //! - Source: ATT&CK T1486, T1491.001.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
@@ -138,55 +138,85 @@ struct Ending<'a> {
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut endings: BTreeMap<&str, Ending<'_>> = BTreeMap::new();
     let mut counted: HashSet<&str> = HashSet::new();
+    let twins = twins(story);
     for (at, event) in story.events() {
-        match &event.what {
+        let (ending, path) = match &event.what {
             What::Rename { from, to, result: 0.. } => {
-                if let Some(ending) = added(from, to)
-                    && !ORDINARY.contains(&ending)
-                    && counted.insert(to)
-                {
-                    count(&mut endings, ending, at, to);
-                }
+                (added(from, to).or_else(|| replaced(story, from, to, at)), to.as_str())
             }
-            What::Unlink { path, result: 0.. } => {
-                // Its encrypted twin was written before: the same path with an ending more.
-                let Some(twin) = twin(story, path, at) else { continue };
-                if let Some(ending) = added(path, twin)
-                    && !ORDINARY.contains(&ending)
-                    && counted.insert(twin)
-                {
-                    count(&mut endings, ending, at, twin);
-                }
-            }
-            _ => {}
+            // Its encrypted twin was written before: the same path with an ending more.
+            What::Unlink { path, result: 0.. } => match twins.get(path.as_str()) {
+                Some((twin, made)) if *made < at => (added(path, twin), *twin),
+                _ => continue,
+            },
+            _ => continue,
+        };
+        if let Some(ending) = ending.filter(|ending| !ORDINARY.contains(ending))
+            && counted.insert(path)
+        {
+            let known = endings.entry(ending).or_insert_with(|| Ending { first: at, ..Ending::default() });
+            known.count += 1;
+            known.folders.insert(path.rsplit_once('/').map_or("", |(folder, _)| folder));
         }
     }
     let note = note(story);
-    let many = endings.into_iter().filter(|(_, ending)| ending.count >= FILES_MIN);
-    many.filter_map(|(name, ending)| {
-        let first = ending.first;
-        let life = story.life_at(first);
-        if life.and_then(|life| story.life(life)).is_some_and(|life| life.installs) {
-            return None;
-        }
-        let program = story.program(first);
-        let packs = program.is_some_and(|program| program.is_unpacker() && program.tool() != "7z");
-        let who = program.map_or("a program", |program| program.tool());
-        let told =
-            format!("{who} replaces {} files in {} folders, new ending .{name}", ending.count, ending.folders.len());
-        Some(match note {
-            Some((_, path)) => Match::new(first, format!("{told}, and leaves {path}")),
-            None if packs => Match::new(first, told).fact(),
-            None => Match::new(first, told).sign(),
+    let installs = |at: usize| story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs);
+    let many = endings.into_iter().filter(|(_, ending)| ending.count >= FILES_MIN && !installs(ending.first));
+    let mut found: Vec<Match> = many
+        .map(|(name, Ending { first, count, folders })| {
+            let program = story.program(first);
+            let packs = program.is_some_and(|program| program.is_unpacker() && program.tool() != "7z");
+            let who = program.map_or("a program", |program| program.tool());
+            let told = format!("{who} replaces {count} files in {} folders, new ending .{name}", folders.len());
+            match note {
+                Some((_, path)) => Match::new(first, format!("{told}, and leaves {path}")),
+                None if packs => Match::new(first, told).fact(),
+                None => Match::new(first, told).sign(),
+            }
         })
-    })
-    .collect()
+        .collect();
+    if found.is_empty()
+        && let Some((at, path)) = note
+    {
+        let rewritten = rewritten(story);
+        if rewritten >= FILES_MIN && !installs(at) {
+            found.push(Match::new(at, format!("rewrites {rewritten} files, and leaves {path}")));
+        }
+    }
+    found
 }
 
-fn count<'a>(endings: &mut BTreeMap<&'a str, Ending<'a>>, ending: &'a str, at: usize, path: &'a str) {
-    let known = endings.entry(ending).or_insert_with(|| Ending { first: at, ..Ending::default() });
-    known.count += 1;
-    known.folders.insert(path.rsplit_once('/').map_or("", |(folder, _)| folder));
+/// Written files, by their path without the last ending: the file, and when it was made.
+fn twins<'a>(story: &Story<'a>) -> HashMap<&'a str, (&'a str, usize)> {
+    let made = story.files().filter_map(|(path, file)| Some((path, file.made?)));
+    made.filter_map(|(path, made)| Some((path.rsplit_once('.')?.0, (path, made)))).collect()
+}
+
+/// `report.pdf` to `report.locked`: another ending for a file that was there.
+fn replaced<'a>(story: &Story<'_>, from: &str, to: &'a str, at: usize) -> Option<&'a str> {
+    let ((old, before), (new, ending)) = (from.rsplit_once('.')?, to.rsplit_once('.')?);
+    let made = story.was_made(from, at) && !story.is_in_image(from);
+    let temporary = before.starts_with("tmp")
+        || before.starts_with("temp")
+        || before.starts_with("new")
+        || before.starts_with("part");
+    (old == new && before != ending && !made && !temporary && (3..=16).contains(&ending.len())).then_some(ending)
+}
+
+/// Files of the image, or such that were read before, that were written in place.
+fn rewritten(story: &Story<'_>) -> usize {
+    let mut read: HashSet<&str> = HashSet::new();
+    let mut written: HashSet<&str> = HashSet::new();
+    for (at, event) in story.events() {
+        let What::Open { path, read: reads, write, create, result: 0.., .. } = &event.what else { continue };
+        let here = story.is_in_image(path) || read.contains(path.as_str()) || !create;
+        if *write && here && !path.starts_with("/dev/") && !path.starts_with("/proc/") && !path.starts_with("/sys/") {
+            written.insert(path);
+        } else if *reads && !story.was_made(path, at) {
+            read.insert(path);
+        }
+    }
+    written.len()
 }
 
 /// The ending that `to` has more than `from`; also where the folder or the whole name stays.
@@ -196,20 +226,6 @@ fn added<'a>(from: &str, to: &'a str) -> Option<&'a str> {
     let plain = (2..=32).contains(&ending.len())
         && ending.chars().all(|character| character.is_ascii_alphanumeric() || "-_@.[]".contains(character));
     (plain && !ending.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')).then_some(ending)
-}
-
-/// The file beside `path` that was written lately and is called the same with an ending more.
-fn twin<'a>(story: &Story<'a>, path: &str, at: usize) -> Option<&'a str> {
-    /// How far back a twin is looked for, in events.
-    const BACK: usize = 24;
-    (at.saturating_sub(BACK)..at).rev().find_map(|before| match story.what(before)? {
-        What::Open { path: other, write: true, result: 0.., .. } | What::Write { path: other, .. }
-            if other.len() > path.len() && other.starts_with(path) =>
-        {
-            Some(other.as_str())
-        }
-        _ => None,
-    })
 }
 
 /// A text that asks for something.
@@ -280,6 +296,22 @@ mod tests {
             run.unlink(1, &path);
         }
         hit(&BEHAVIOUR, run, Weight::Sign, "new ending .enc");
+    }
+
+    #[test]
+    fn in_place_with_a_note_and_with_another_ending() {
+        let mut run = Run::of("/opt/x", &["x"]);
+        for number in 0..12 {
+            run.read(1, &format!("/data/file{number}"));
+            run.open_write(1, &format!("/data/file{number}"));
+        }
+        run.write(1, "/data/README_UNLOCK.txt", b"your files are encrypted, bitcoin only");
+        hit(&BEHAVIOUR, run, Weight::Proof, "rewrites 12 files, and leaves /data/README_UNLOCK.txt");
+        let mut run = Run::of("/opt/x", &["x"]);
+        for number in 0..12 {
+            run.rename(1, &format!("/data/file{number}.pdf"), &format!("/data/file{number}.crypt"));
+        }
+        hit(&BEHAVIOUR, run, Weight::Sign, "new ending .crypt");
     }
 
     #[test]

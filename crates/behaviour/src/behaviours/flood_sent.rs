@@ -93,8 +93,13 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             floods.insert((shape, target), at);
         }
     }
-    let callers: HashMap<&str, usize> =
-        story.flows().filter_map(|flow| Some((host_of(flow.remote), flow.life?))).collect();
+    let mut callers: HashMap<&str, usize> = HashMap::new();
+    for flow in story.flows() {
+        if let Some(life) = flow.life {
+            callers.insert(host_of(flow.remote), life);
+            callers.insert(flow.host(), life);
+        }
+    }
     let mut requests: Vec<usize> = story.flows().flat_map(|flow| flow.requests.iter().copied()).collect();
     requests.sort_unstable();
     for at in floods.into_values().take(FLOODS_MAX) {
@@ -166,7 +171,11 @@ fn tool<'a>(story: &Story<'a>, callers: &HashMap<&str, usize>, at: usize, target
 
 /// Who sends it, if that is known.
 fn life_of(story: &Story<'_>, callers: &HashMap<&str, usize>, at: usize, target: &str) -> Option<usize> {
-    story.life_at(at).or_else(|| callers.get(host_of(target)).copied())
+    let named = match story.what(at) {
+        Some(What::Flood { name: Some(name), .. }) => callers.get(name.as_str()).copied(),
+        _ => None,
+    };
+    story.life_at(at).or_else(|| callers.get(host_of(target)).copied()).or(named)
 }
 
 /// The last text fetched before the flood: where targets come from.

@@ -56,7 +56,10 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         // A file of the image that was replaced while it was started is none.
         let name = program.path.trim_end_matches(" (deleted)");
         let own = story.was_made(name, program.at)
-            && !matches!(story.provenance(name), Provenance::Installed | Provenance::Compiled(_));
+            && !matches!(
+                story.provenance(name),
+                Provenance::Installed | Provenance::Compiled(_) | Provenance::CompiledDecoded(_)
+            );
         found.push(if !sealed && (memory || own) { told } else { told.fact() });
     }
     if found.is_empty() {

@@ -45,6 +45,8 @@ struct Tried<'a> {
     hosts: BTreeSet<&'a str>,
     public: bool,
     secrets: BTreeSet<(&'a str, &'a str)>,
+    /// Logins whose words are not seen: SSH and its likes encrypt them.
+    unseen: usize,
     let_in: usize,
 }
 
@@ -55,20 +57,36 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
     for (at, event) in story.events() {
         let What::Login { flow, service, user, password, accepted } = &event.what else { continue };
         let Some(flow) = story.flow(*flow) else { continue };
-        if matches!(service.as_str(), "smtp" | "irc") || flow.inbound || (user.is_empty() && password.is_empty()) {
+        if matches!(service.as_str(), "smtp" | "irc" | "docker" | "kubernetes") || flow.inbound {
             continue;
         }
         let tried = by_service.entry(service).or_default();
         tried.at = at;
         tried.hosts.insert(host_of(flow.remote));
         tried.public |= flow.is_public() && flow.name.is_none();
-        tried.secrets.insert((user, password));
+        if password.is_empty() {
+            tried.unseen += 1;
+        } else {
+            tried.secrets.insert((user, password));
+        }
         tried.let_in += usize::from(*accepted);
     }
     let guesser = story.programs().find(|program| program.is(GUESSERS) && !program.written);
+    if let Some(tried) = by_service.get_mut("ssh") {
+        let given = story.programs().filter(|program| program.is(&["sshpass"])).filter_map(|program| {
+            program
+                .arguments
+                .iter()
+                .skip(1)
+                .find_map(|argument| argument.strip_prefix("-p"))
+                .or(program.arguments.get(2).map(String::as_str))
+        });
+        tried.secrets.extend(given.take(256).map(|password| ("", password)));
+    }
     for (service, tried) in by_service {
-        let Tried { at, hosts, public, secrets, let_in } = &tried;
-        let passwords = secrets.len();
+        let Tried { at, hosts, public, secrets, unseen, let_in } = &tried;
+        // More than one login a host is more than one password.
+        let passwords = secrets.len().max(unseen / hosts.len().max(1));
         let told =
             Match::new(*at, format!("{passwords} {service} accounts tried at {} hosts, {let_in} let in", hosts.len()))
                 .with(hosts.iter().take(16).map(|host| indicators::of(model::IndicatorKind::Address, *host)));
@@ -79,7 +97,11 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             found.push(told);
         } else if passwords >= PASSWORDS_MIN {
             let of_strangers = told.is(Category::HackingTool);
-            found.push(if *public { of_strangers.proof() } else { of_strangers.sign() });
+            found.push(match (*public, secrets.len() >= PASSWORDS_MIN) {
+                (true, true) => of_strangers.proof(),
+                (false, false) => of_strangers.fact(),
+                _ => of_strangers.sign(),
+            });
         } else {
             found.push(told.fact());
         }
@@ -167,6 +189,45 @@ mod tests {
             run.push(0, What::Message { flow, service: "telnet".to_owned(), text: text.to_owned() });
         }
         hit(&BEHAVIOUR, run, Weight::Proof, "tells 203.0.113.4:23 to fetch");
+    }
+
+    #[test]
+    fn logins_over_ssh_are_counted_where_their_words_are_not_seen() {
+        let mut run = Run::new();
+        for host in 1..30 {
+            login(&mut run, &format!("203.0.113.{host}:22"), "ssh", "", "");
+        }
+        hit(&BEHAVIOUR, run, Weight::Proof, "ssh accounts tried at 29 hosts");
+        let mut run = Run::new();
+        for host in 1..5 {
+            for password in ["-proot", "-padmin"] {
+                run.spawn(1, "/usr/bin/sshpass", &["sshpass", password, "ssh", "root@x"]);
+                login(&mut run, &format!("203.0.113.{host}:22"), "ssh", "", "");
+            }
+        }
+        hit(&BEHAVIOUR, run, Weight::Proof, "2 ssh accounts tried at 4 hosts");
+    }
+
+    #[test]
+    fn a_tunnel_that_tries_again_and_a_database_are_no_worm() {
+        let mut run = Run::new();
+        for _ in 0..40 {
+            let flow = run.flow_open(1, "198.18.4.4:22", Some("git.example"));
+            run.push(
+                0,
+                What::Login {
+                    flow,
+                    service: "ssh".into(),
+                    user: String::new(),
+                    password: String::new(),
+                    accepted: false,
+                },
+            );
+            login(&mut run, "10.0.0.7:5432", "postgres", "app", "secret");
+        }
+        for found in found(&BEHAVIOUR, run) {
+            assert!(found.weight == Some(Weight::Fact) || found.category == Some(Category::HackingTool), "{found:?}");
+        }
     }
 
     #[test]

@@ -44,41 +44,42 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
                 "tinysshd",
             ])
         });
-    let mut found = Vec::new();
-    let mut told: HashSet<&str> = HashSet::new();
+    let mut found: Vec<(&str, Match)> = Vec::new();
+    let mut told: HashSet<(&str, bool)> = HashSet::new();
     for (at, event) in story.events() {
-        let (path, text) = match &event.what {
-            What::Write { path, head, .. } => (path.as_str(), payload::text(head)),
-            What::Rename { to, result: 0.., .. } => (to.as_str(), String::new()),
-            What::Link { path, target, result: 0.., .. } => (path.as_str(), target.clone()),
-            What::Open { path, write: true, result: 0.., .. } => (path.as_str(), String::new()),
+        let path = match &event.what {
+            What::Write { path, .. }
+            | What::Rename { to: path, result: 0.., .. }
+            | What::Link { path, result: 0.., .. } => path,
             _ => continue,
         };
         let Some(place) = place(path) else { continue };
         if story.life_at(at).and_then(|life| story.life(life)).is_some_and(|life| life.installs) {
             continue;
         }
-        if text.is_empty() {
+        let text = match &event.what {
+            What::Write { head, .. } => Some(payload::text(head)),
+            What::Link { target, .. } => Some(target.clone()),
             // What was renamed into place was written under another name.
-            if matches!(event.what, What::Rename { .. })
-                && let Some(written) = before_rename(story, path)
-                && let Some(seen) = judged(at, place, path, &written, serves_ssh)
-                && !told.contains(path)
-            {
-                told.insert(path);
-                found.push(seen);
-            }
-            continue;
-        }
-        if told.contains(path) {
-            continue;
-        }
-        if let Some(seen) = judged(at, place, path, &text, serves_ssh) {
-            told.insert(path);
-            found.push(seen);
+            _ => before_rename(story, path),
+        };
+        if let Some(seen) = text.and_then(|text| judged(at, place, path, &text, serves_ssh))
+            && told.insert((path, seen.weight == Some(Weight::Fact)))
+            && told.len() < 256
+        {
+            found.push((place, seen));
         }
     }
-    found
+    // One way back may be a service's own; who makes several means to stay.
+    let counts = |seen: &Match| seen.weight != Some(Weight::Fact);
+    let places: HashSet<&str> = found.iter().filter(|(_, seen)| counts(seen)).map(|(place, _)| *place).collect();
+    if places.len() >= 2
+        && let Some((_, first)) = found.iter_mut().find(|(_, seen)| counts(seen))
+    {
+        first.summary.push_str(&format!("; {} kinds of places in all", places.len()));
+        (first.weight, first.maturity) = (Some(Weight::Proof), None);
+    }
+    found.into_iter().map(|(_, seen)| seen).collect()
 }
 
 /// What was written under the name that a file had before.
@@ -212,7 +213,10 @@ fn suspicious(line: &str) -> Option<Suspicion> {
         "| /bin/sh",
         "|python",
         "| python",
-        "chmod ",
+        "chmod +x",
+        "chmod 7",
+        "chmod a+x",
+        "chmod u+x",
         "bash -c",
         "sh -c",
         "$(curl",
@@ -287,9 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn several_places_at_once() {
+        let mut run = Run::new();
+        run.write(1, "/etc/systemd/system/x.service", b"[Service]\nExecStart=/usr/bin/x\n");
+        run.write(1, "/root/.ssh/authorized_keys", b"ssh-ed25519 AAAAC3Nz x\n");
+        hit(&BEHAVIOUR, run, Weight::Proof, "a unit; 2 kinds of places in all");
+    }
+
+    #[test]
     fn an_image_of_cron_is_none() {
         let mut run = Run::new();
-        run.write(1, "/etc/crontabs/root", b"0 3 * * * /usr/local/bin/backup.sh >> /tmp/backup.log 2>&1\n*/5 * * * * curl -fsS https://hc.example/ping > /dev/null\n");
+        run.write(1, "/etc/crontabs/root", b"0 3 * * * /usr/local/bin/backup.sh >> /tmp/backup.log 2>&1\n*/5 * * * * curl -fsS https://hc.example/ping > /dev/null\n0 4 * * * wget -q https://x.example/l -O /data/l && chmod 644 /data/l\n");
         run.write(1, "/etc/cron.d/app", b"0 * * * * www-data php /app/cron.php > /tmp/cron.log\n");
         run.write(1, "/root/.bashrc", b"export PATH=$PATH:/root/.cargo/bin\n. /root/.nvm/nvm.sh\n");
         miss(&BEHAVIOUR, run);
