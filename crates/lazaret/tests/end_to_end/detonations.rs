@@ -164,7 +164,7 @@ fn what_cannot_run_keeps_its_verdict_at_rest() {
     for (name, config, members, says) in [
         ("no/entry", json!({}), vec![file("etc/motd", b"x")], "entry"),
         ("no/file", json!({"Cmd": ["/opt/gone"]}), vec![file("etc/motd", b"x")], "/opt/gone"),
-        ("other/cpu", json!({"Cmd": ["/opt/start"]}), vec![file("opt/start", &foreign)], "processor"),
+        ("other/cpu", json!({"Cmd": ["/opt/start"]}), vec![file("opt/start", &foreign)], "aarch64"),
         ("no/shell", json!({"Cmd": ["/opt/start"]}), vec![file("opt/start", b"#!/bin/gone\necho\n")], "/bin/gone"),
     ] {
         let place = push(name, config, &members);

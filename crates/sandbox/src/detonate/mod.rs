@@ -123,6 +123,10 @@ pub fn detonate(
         if found.traces.is_empty() && gave_up_early(&ended.trace) {
             planned.push_back(Planned { skip_sleeps: false, ..entry(subject, "real sleeps", 0, options.budget_ms) });
         }
+        if matches!(ended.trace.end.reason, EndReason::NotStarted { .. }) {
+            // It would not start on another day either.
+            planned.retain(|other| other.command != ended.trace.head.command);
+        }
         let is_over = matches!(ended.trace.end.reason, EndReason::Certain | EndReason::Stopped);
         for (file, bytes) in ended.files {
             if !found.files.iter().any(|(_, known, _)| known.sha256 == file.sha256) {
