@@ -55,6 +55,22 @@ pub(crate) fn id() -> String {
     format!("run-{}", &model::Digest::of(asked.as_bytes()).hex()[..12])
 }
 
+/// What the merged layers say to who runs them.
+#[derive(Default)]
+pub(crate) struct WorthRunning {
+    /// Scripts and programs that nothing starts, with the reason.
+    others: Vec<(String, Vec<String>)>,
+    /// Absolute paths of all files.
+    files: HashSet<String>,
+}
+
+impl WorthRunning {
+    pub(crate) fn of(image: &ImageView<'_>) -> Self {
+        let files = image.visible_files().map(|(_, entry)| format!("/{}", entry.path)).collect();
+        Self { others: others(image), files }
+    }
+}
+
 /// What the runs add to the judgement.
 #[derive(Default)]
 pub(crate) struct Ran {
@@ -70,7 +86,7 @@ pub(crate) fn ran(
     source: &dyn ImageSource,
     parts: &Parts,
     found: &[Finding],
-    others: Vec<(String, Vec<String>)>,
+    worth_running: WorthRunning,
     how: &Detonating<'_>,
     context: &Context<'_>,
 ) -> Ran {
@@ -84,13 +100,13 @@ pub(crate) fn ran(
             Err(error) => return Ran { problems: vec![unwatched(told(&error))], ..Ran::default() },
         }
     }
-    let subject = subject(parts, others);
+    let subject = subject(parts, worth_running.others);
     let options = Options { now: (context.now)(), seed: seed(parts), ..how.options.clone() };
     match detonate::detonate(&layers, &subject, &options, context.seconds, how.observer, context.stop) {
         Err(error) => Ran { problems: vec![unwatched(told(&error))], ..Ran::default() },
         Ok(detonation) => {
             (how.keep)(&detonation);
-            judged(detonation, &subject, context)
+            judged(detonation, &subject, worth_running.files, context)
         }
     }
 }
@@ -151,7 +167,7 @@ fn seed(parts: &Parts) -> u64 {
 }
 
 /// Scripts and programs that nothing starts and that stand where nobody's package puts them.
-pub(crate) fn others(image: &ImageView<'_>) -> Vec<(String, Vec<String>)> {
+fn others(image: &ImageView<'_>) -> Vec<(String, Vec<String>)> {
     const PLACES: [&str; 9] =
         ["opt/", "root/", "tmp/", "home/", "srv/", "app/", "var/tmp/", "dev/shm/", "usr/local/bin/"];
     let told: HashSet<At> = image
@@ -186,7 +202,7 @@ pub fn replayed(name: &str, traces: Vec<Trace>, context: &Context<'_>) -> ScanRe
     let command = traces.first().map(|trace| trace.head.command.clone()).unwrap_or_default();
     let subject = traces.first().map_or_else(|| Digest::of(b""), |trace| trace.head.subject);
     let detonation = Detonation { traces, ..Detonation::default() };
-    let ran = judged(detonation, &Subject { command: command.clone(), ..Subject::default() }, context);
+    let ran = judged(detonation, &Subject { command: command.clone(), ..Subject::default() }, HashSet::new(), context);
     let problems: Vec<Problem> = ran.problems.iter().map(|(problem, _)| problem.clone()).collect();
     let about = verdict::Subject { claims: &[], command: &command, problems: &ran.problems, unpacked_bytes: 1 };
     let verdict = verdict::judge(&ran.findings, &about);
@@ -214,8 +230,8 @@ pub fn replayed(name: &str, traces: Vec<Trace>, context: &Context<'_>) -> ScanRe
     }
 }
 
-fn judged(detonation: Detonation, subject: &Subject, context: &Context<'_>) -> Ran {
-    let about = behaviour::Context { command: subject.command.clone(), exposed: subject.ports.clone() };
+fn judged(detonation: Detonation, subject: &Subject, files: HashSet<String>, context: &Context<'_>) -> Ran {
+    let about = behaviour::Context { command: subject.command.clone(), exposed: subject.ports.clone(), files };
     let seen = behaviour::judge(&detonation.traces, &about);
     let mut findings: Vec<Finding> = seen
         .into_iter()

@@ -17,7 +17,7 @@ use verdict::Subject;
 
 use crate::{
     Context, Run, ScanError,
-    detonate::{self, Ran},
+    detonate::{self, Ran, WorthRunning},
     known, origin,
     overlay::{At, Overlay},
     reach::{Reach, reach},
@@ -71,7 +71,7 @@ pub(crate) fn scan_image(
     let Some(how) = context.detonating else { return judge_and_record(&parts, context).map(Some) };
     // What is found at rest says what is worth running, and both are judged together.
     let at_rest = judge(&parts, context, Ran::default())?;
-    let ran = detonate::ran(source, &parts, &at_rest.report.findings, at_rest.others, how, context);
+    let ran = detonate::ran(source, &parts, &at_rest.report.findings, at_rest.worth_running, how, context);
     let judged = judge(&parts, context, ran)?;
     record(&judged.report, context)?;
     Ok(Some(judged.report))
@@ -236,10 +236,10 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
     Ok(judged.report)
 }
 
-/// A report, and what else could be run.
+/// A report, and what running the image needs to know of it.
 struct Judged {
     report: ScanReport,
-    others: Vec<(String, Vec<String>)>,
+    worth_running: WorthRunning,
 }
 
 fn judge(parts: &Parts, context: &Context<'_>, ran: Ran) -> Result<Judged, ScanError> {
@@ -280,7 +280,7 @@ fn judge(parts: &Parts, context: &Context<'_>, ran: Ran) -> Result<Judged, ScanE
         now: (context.now)(),
     };
     let of_whole = context.rules.image(&view);
-    let others = if context.detonating.is_some() { detonate::others(&view) } else { Vec::new() };
+    let worth_running = context.detonating.map_or_else(WorthRunning::default, |_| WorthRunning::of(&view));
     let mut findings = config_findings;
     findings.extend(placed_findings(&records, &overlay, &reached));
     findings.extend(of_whole);
@@ -309,7 +309,7 @@ fn judge(parts: &Parts, context: &Context<'_>, ran: Ran) -> Result<Judged, ScanE
         remembered: false,
         runs: ran.traces,
     };
-    Ok(Judged { report, others })
+    Ok(Judged { report, worth_running })
 }
 
 /// Writes the report down. What a digest was found to hide under one name stays known, whatever another name declares:
