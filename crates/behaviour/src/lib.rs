@@ -10,6 +10,7 @@
 pub mod behaviours;
 #[cfg(test)]
 mod benign;
+mod catalogue;
 mod indicators;
 mod lists;
 mod payload;
@@ -27,6 +28,8 @@ use std::{
 };
 
 pub use behaviours::ALL;
+pub use catalogue::{ID, catalogue, header};
+pub use model::About;
 use model::{Category, Confidence, Indicator, Maturity, Observation, Severity, Trace, Weight, text::shortened};
 use story::Story;
 
@@ -46,26 +49,6 @@ pub struct Context {
     pub exposed: Vec<u16>,
     /// Absolute paths of its regular files, as far as known; empty where nobody looked. Tells what was there from what the run made.
     pub files: HashSet<String>,
-}
-
-/// What a behaviour is, apart from how it looks. The same fields as a static detector's.
-pub struct About {
-    /// Kebab-case, equal to the file's name with `-` for `_`; no static detector has it.
-    pub id: &'static str,
-    /// What was found, in a few words, for people.
-    pub title: &'static str,
-    /// What the image is if it holds.
-    pub category: Category,
-    /// What a match counts for, unless the match says otherwise.
-    pub weight: Weight,
-    /// How bad, unless the match says otherwise.
-    pub severity: Severity,
-    /// How sure, unless the match says otherwise.
-    pub confidence: Confidence,
-    /// How far it is trusted, unless the match says less.
-    pub maturity: Maturity,
-    /// MITRE ATT&CK technique ids.
-    pub techniques: &'static [&'static str],
 }
 
 /// Looks at what a sample did.
@@ -260,19 +243,12 @@ mod tests {
     fn a_behaviour_that_panics_costs_its_own_answer() {
         let run = Run::new().done();
         let context = Context::default();
-        let about = About { ..behaviours::ALL[0].about_copy() };
+        let about = behaviours::ALL[0].about.clone();
         let behaviour = Behaviour { about, judge: Judge::Run(broken) };
         let stories = [Story::new(&run, &context)];
         let found = asked(&behaviour, &stories);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].1.weight, Some(Weight::Fact));
-    }
-
-    impl Behaviour {
-        fn about_copy(&self) -> About {
-            let About { id, title, category, weight, severity, confidence, maturity, techniques } = self.about;
-            About { id, title, category, weight, severity, confidence, maturity, techniques }
-        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! | module | what it names |
 //! |---|---|
+//! | [`about`] | what a detector or behaviour says of itself |
 //! | [`digest`] | SHA-256 content addresses |
 //! | [`reference`] | what a user types for an image, and Docker's way of completing it |
 //! | [`image`] | OCI and Docker manifests, indexes, configs |
@@ -15,6 +16,7 @@
 //! | [`trace`] | what one run of a sample did: events, and how they were recorded |
 //! | [`text`] | making text that a sample wrote safe to show |
 
+pub mod about;
 pub mod digest;
 pub mod evidence;
 pub mod image;
@@ -28,6 +30,7 @@ pub mod taxonomy;
 pub mod text;
 pub mod trace;
 
+pub use about::About;
 pub use digest::{Digest, Hasher};
 pub use evidence::{Finding, Indicator, IndicatorKind, Inside, InsideLevel, Location, Observation, Origin};
 pub use image::{Descriptor, HistoryLine, ImageConfig, Index, Manifest, ManifestOrIndex, Platform};

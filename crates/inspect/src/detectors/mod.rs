@@ -5,7 +5,8 @@
 //! detector is also run over every text of the config (environment, command, labels, history lines), so a key in `ENV`
 //! needs no detector of its own.
 
-use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Maturity, Severity, Weight};
+pub use model::About;
+use model::{Category, Confidence, FileKind, ImageConfig, Indicator, Location, Severity, Weight};
 
 use crate::{
     Place,
@@ -178,26 +179,6 @@ pub fn kinds() -> Vec<(&'static str, &'static [FileKind])> {
             Scope::Place(_) => None,
         })
         .collect()
-}
-
-/// What a detector is, apart from how it looks.
-pub struct About {
-    /// Kebab-case, equal to the file's name with `-` for `_`.
-    pub id: &'static str,
-    /// What was found, in a few words, for people.
-    pub title: &'static str,
-    /// What the image is if it holds.
-    pub category: Category,
-    /// What a match counts for, unless the match says otherwise.
-    pub weight: Weight,
-    /// How bad, unless the match says otherwise.
-    pub severity: Severity,
-    /// How sure, unless the match says otherwise.
-    pub confidence: Confidence,
-    /// How far it is trusted.
-    pub maturity: Maturity,
-    /// MITRE ATT&CK technique ids.
-    pub techniques: &'static [&'static str],
 }
 
 /// Looks at files.

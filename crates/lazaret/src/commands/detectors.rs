@@ -2,8 +2,8 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use inspect::{detectors::About, header, measured};
-use model::Category;
+use inspect::measured;
+use model::{About, Category};
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
@@ -17,7 +17,7 @@ use crate::{
     words::ListFormat,
 };
 
-/// Lists the built-in detectors and rules: what each counts for, how far it is trusted, and on how many honest images of the
+/// Lists the built-in detectors, rules and behaviours: what each counts for, how far it is trusted, and on how many honest images of the
 /// evaluation corpus it raised a sign or a proof. With ids, shows these: what they see, what they miss, their false alarms.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -43,7 +43,8 @@ pub struct DetectorsArguments {
 ///
 /// [`Exit::Usage`] for an id that is none, [`Exit::Output`].
 pub fn run(arguments: &DetectorsArguments, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
-    let all = inspect::catalogue();
+    let mut all = inspect::catalogue();
+    all.extend(behaviour::catalogue());
     for id in &arguments.ids {
         if !all.iter().any(|about| about.id == id) {
             return Err(anyhow!("no detector has the id {id:?}: `lazaret detectors` lists them")).or_exit(Exit::Usage);
@@ -112,7 +113,7 @@ fn shown(about: &About) -> String {
         about.techniques.join(" "),
     ];
     text.push_str(&format!("\n{}\n\n", paint(DIM, facts.join(" · ").trim_end_matches(" · "))));
-    text.push_str(header(about.id).unwrap_or_default().trim_end());
+    text.push_str(inspect::header(about.id).or_else(|| behaviour::header(about.id)).unwrap_or_default().trim_end());
     text.push('\n');
     text
 }
