@@ -11,7 +11,7 @@ rule rootkit_preload_library {
         confidence = "medium"
         maturity = "stable"
         technique = "T1574.006, T1014"
-        prefilter = "ld.so.preload|/proc/self/fd/%d|/proc/%s/stat|/proc/net/tcp|process_to_filter|hide_port|hide_file|pam_authenticate"
+        prefilter = "ld.so.preload|/proc/%s/stat|/proc/net/tcp|process_to_filter|hide_port|hide_file|pam_authenticate"
     strings:
         $next = "dlsym\x00"
         $hide_1 = "ld.so.preload"

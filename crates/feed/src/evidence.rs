@@ -96,6 +96,7 @@ pub(crate) fn files(finding: &Finding) -> BTreeSet<Digest> {
         | Location::History { .. }
         | Location::Layer { .. }
         | Location::Image
+        | Location::Captured { .. }
         | Location::Event { .. } => None,
     };
     outer.into_iter().chain(finding.observation.inside.as_ref().map(|inside| inside.sha256)).collect()

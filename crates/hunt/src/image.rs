@@ -16,7 +16,9 @@ use registry::{ImageSource, RegistryError, ResolvedImage};
 use verdict::Subject;
 
 use crate::{
-    Context, Run, ScanError, known, origin,
+    Context, Run, ScanError,
+    detonate::{self, Ran},
+    known, origin,
     overlay::{At, Overlay},
     reach::{Reach, reach},
     read_layer::{depends_on_the_day, lock, read_layer},
@@ -65,15 +67,26 @@ pub(crate) fn scan_image(
         layers.push(fetch_layer(source, descriptor, &image.reference, run)?);
     }
     let config_digest = image.config.digest;
-    judge_and_record(&Parts { image, config, config_digest, layers }, context).map(Some)
+    let parts = Parts { image, config, config_digest, layers };
+    let Some(how) = context.detonating else { return judge_and_record(&parts, context).map(Some) };
+    // What is found at rest says what is worth running, and both are judged together.
+    let at_rest = judge(&parts, context, Ran::default())?;
+    let ran = detonate::ran(source, &parts, &at_rest.report.findings, at_rest.others, how, context);
+    let judged = judge(&parts, context, ran)?;
+    record(&judged.report, context)?;
+    Ok(Some(judged.report))
 }
 
 /// A report under this rule pack and intelligence, if nothing could have changed; none inside if it is older than the run asks for. An
 /// archive without a manifest is never answered from its config digest alone: its config does not pin its layers.
 fn remembered(image: &ResolvedImage, run: &Run<'_>) -> Result<Option<Option<ScanReport>>, ScanError> {
     let context = run.context;
-    let (Some(manifest), false) = (image.manifest, context.rescan) else { return Ok(None) };
-    let Some(mut report) = context.catalog.report(&manifest, &context.questions())? else { return Ok(None) };
+    let again = context.rescan || context.detonating.is_some_and(|how| how.again);
+    let (Some(manifest), false) = (image.manifest, again) else { return Ok(None) };
+    // Who only looks is told what was seen when it ran, where that is known.
+    let with_runs = context.catalog.report(&manifest, &context.questions_of(true))?;
+    let at_rest = || context.catalog.report(&manifest, &context.questions());
+    let Some(mut report) = with_runs.map_or_else(at_rest, |report| Ok(Some(report)))? else { return Ok(None) };
     // What is declared rests on the name: an image that calls itself a miner here may be called otherwise there.
     // What it claims to be rests on it, too.
     let claims = report.findings.iter().any(|finding| finding.observation.category == Category::Impersonation)
@@ -216,6 +229,20 @@ impl<R: Read> Read for Counted<'_, R> {
 
 /// Merges the layers, places every finding, judges, and writes the report to the catalog.
 pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<ScanReport, ScanError> {
+    // Only what can be read a second time can be run.
+    let ran = if context.detonating.is_some() { detonate::not_from_a_stream() } else { Ran::default() };
+    let judged = judge(parts, context, ran)?;
+    record(&judged.report, context)?;
+    Ok(judged.report)
+}
+
+/// A report, and what else could be run.
+struct Judged {
+    report: ScanReport,
+    others: Vec<(String, Vec<String>)>,
+}
+
+fn judge(parts: &Parts, context: &Context<'_>, ran: Ran) -> Result<Judged, ScanError> {
     let config_pins_layers = config_pins_layers(parts);
     if parts.image.manifest.is_none() && !config_pins_layers {
         let detail = "its config names other layers than it holds, so that no engine would load it".to_owned();
@@ -232,11 +259,14 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         .collect();
     let reached = reach(&parts.config, &overlay, &mentions);
 
-    let problems = problems_of(parts, &records, &overlay, &reached);
+    let mut problems = problems_of(parts, &records, &overlay, &reached);
+    problems.extend(ran.problems);
     let unread = parts.layers.iter().filter_map(|part| part.problem.clone());
     let of_image: Vec<Problem> = problems_of_image(parts).chain(unread).collect();
-    let config_findings = context.rules.config(&parts.config);
-    let of_whole = context.rules.image(&ImageView {
+    // What was seen at run time is judged by intelligence as what stands in the config is.
+    let mut config_findings = context.rules.config(&parts.config);
+    config_findings.extend(ran.findings);
+    let view = ImageView {
         reference: claimed(&parts.image),
         config: &parts.config,
         layers: &records,
@@ -248,7 +278,9 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         intel: context.intel.set(context.catalog)?,
         known: context.known,
         now: (context.now)(),
-    });
+    };
+    let of_whole = context.rules.image(&view);
+    let others = if context.detonating.is_some() { detonate::others(&view) } else { Vec::new() };
     let mut findings = config_findings;
     findings.extend(placed_findings(&records, &overlay, &reached));
     findings.extend(of_whole);
@@ -275,9 +307,9 @@ pub(crate) fn judge_and_record(parts: &Parts, context: &Context<'_>) -> Result<S
         rule_pack: context.questions(),
         scanned_at: (context.now)(),
         remembered: false,
+        runs: ran.traces,
     };
-    record(&report, context)?;
-    Ok(report)
+    Ok(Judged { report, others })
 }
 
 /// Writes the report down. What a digest was found to hide under one name stays known, whatever another name declares:
@@ -326,6 +358,7 @@ fn order(finding: &Finding) -> impl Ord {
         Location::Config { field } => field.clone(),
         Location::History { line } => format!("history {line:06}"),
         Location::Layer { .. } | Location::Image => String::new(),
+        Location::Captured { run, path, .. } => format!("run {run} {path}"),
         Location::Event { run, sequence } => format!("run {run} {sequence:09}"),
     };
     let reverse = std::cmp::Reverse;

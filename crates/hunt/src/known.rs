@@ -42,7 +42,11 @@ pub(crate) fn subtract(findings: &mut [Finding], known: &Known, layers: &[&Layer
                 found.clone()
             }),
             Location::Layer { layer } => known_layers.get(layer).cloned(),
-            Location::Config { .. } | Location::History { .. } | Location::Image | Location::Event { .. } => None,
+            Location::Config { .. }
+            | Location::History { .. }
+            | Location::Image
+            | Location::Captured { .. }
+            | Location::Event { .. } => None,
         };
         if let Some(note) = note {
             let mut seen = finding.observation.clone();

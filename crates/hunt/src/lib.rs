@@ -1,6 +1,7 @@
 //! The one straight line: discover, fetch, unpack, inspect, judge, record.
 
 mod crawl;
+mod detonate;
 mod image;
 mod intelligence;
 mod known;
@@ -25,6 +26,7 @@ use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
+pub use detonate::{Detonating, UntilCertain, replayed};
 pub use intelligence::Intelligence;
 pub use known::{VouchError, vouch};
 pub use scan::{Scanned, scan};
@@ -55,6 +57,8 @@ pub struct Context<'a> {
     pub stop: &'a AtomicBool,
     /// Ask everything again, also where the catalog knows the answer.
     pub rescan: bool,
+    /// How images are run; none where they are only looked at.
+    pub detonating: Option<&'a Detonating<'a>>,
 }
 
 impl Context<'_> {
@@ -62,7 +66,13 @@ impl Context<'_> {
     /// files does not depend on intelligence and has the rule pack alone.
     #[must_use]
     pub fn questions(&self) -> String {
-        let ids = [self.rules.id(), self.intel.id(), self.known.id()];
+        self.questions_of(self.detonating.is_some())
+    }
+
+    /// The same for images that are run as well, or not.
+    fn questions_of(&self, with_runs: bool) -> String {
+        let runs = if with_runs { detonate::id() } else { String::new() };
+        let ids = [self.rules.id(), self.intel.id(), self.known.id(), &runs];
         ids.into_iter().filter(|id| !id.is_empty()).collect::<Vec<_>>().join("+")
     }
 }

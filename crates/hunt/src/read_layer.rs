@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Bytes of file content in memory at once, over all layers read side by side.
-pub(crate) const BUFFER_BYTES_MAX: usize = 4 * WINDOW_BYTES_MAX;
+pub(crate) const BUFFER_BYTES_MAX: usize = 3 * WINDOW_BYTES_MAX;
 /// Files waiting for a worker.
 const JOBS_MAX: usize = 1024;
 /// Files' facts gathered before they go to the catalog in one transaction.

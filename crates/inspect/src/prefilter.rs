@@ -1,9 +1,13 @@
 //! Finds all literals of all detectors in one pass.
 //!
-//! A literal is represented by the rarest four bytes in it. A table of 2^20 bits (128 KiB: it stays in the second-level
-//! cache; with 1,800 literals 2^18 bits in the first one cost more comparisons than they save) says for the hash of any four bytes whether they can be such a gram; eight positions share one branch. Only
-//! where a bit is set are the literals compared. Bytes and grams are folded with `| 0x20`, which joins upper and lower
-//! case (and a few bytes that have nothing in common: the comparison sorts them out).
+//! Grams are four bytes, and only those at even positions of a file are looked up. A literal is represented by two: the rarest at its
+//! even and the rarest at its odd offsets, one of which is at an even position wherever the literal is. One of four bytes has no gram at
+//! an odd offset; there its first three bytes stand, behind any byte.
+//!
+//! A table of 2^20 bits (128 KiB: it stays in the second-level cache; with 1,800 literals 2^18 bits in the first one cost more
+//! comparisons than they save) says for the hash of any gram whether it can be a literal's; four positions share one branch. Only where a
+//! bit is set are the literals compared. Bytes and grams are folded with `| 0x20`, which joins upper and lower case (and a few bytes that
+//! have nothing in common: the comparison sorts them out).
 //!
 //! Measured against `aho-corasick` with a forced DFA by `examples/prefilter_speed.rs`; the same crate is the oracle of
 //! the property test below.
@@ -25,10 +29,17 @@ const FOLD: u64 = 0x2020_2020_2020_2020;
 /// The literals, ready to be looked for.
 pub struct Prefilter {
     table: Box<[u64; TABLE_WORDS]>,
+    grams: Buckets,
+    /// Of literals of four bytes at odd positions: their first three bytes.
+    behind_any: Buckets,
+    literals: Vec<Box<[u8]>>,
+}
+
+/// Literals by the gram that leads to them.
+struct Buckets {
     /// Where the entries of a bucket start; one more at the end.
     starts: Vec<u32>,
     entries: Vec<Entry>,
-    literals: Vec<Box<[u8]>>,
 }
 
 /// One literal in its bucket.
@@ -36,8 +47,8 @@ struct Entry {
     /// Folded.
     gram: u32,
     literal: u32,
-    /// Where the gram is in the literal.
-    at: u32,
+    /// How far behind the literal's start the gram's position is; -1 for the byte before it.
+    at: i32,
 }
 
 /// What one pass found. Keep it for many passes: it is emptied, not freed.
@@ -61,24 +72,23 @@ impl Prefilter {
     #[must_use]
     pub fn new(literals: &[&str]) -> Self {
         let mut table = Box::new([0; TABLE_WORDS]);
-        let mut entries: Vec<_> = literals
-            .iter()
-            .zip(0_u32..)
-            .map(|(text, literal)| {
-                assert!(text.len() >= LITERAL_BYTES_MIN, "literal {text:?} is shorter than {LITERAL_BYTES_MIN} bytes");
-                let (at, gram) = rarest_gram(text.as_bytes());
-                Entry { gram, literal, at }
-            })
-            .collect();
-        for entry in &entries {
-            set(&mut table, slot(entry.gram));
+        let (mut grams, mut behind_any) = (Vec::new(), Vec::new());
+        for (text, literal) in literals.iter().zip(0_u32..) {
+            assert!(text.len() >= LITERAL_BYTES_MIN, "literal {text:?} is shorter than {LITERAL_BYTES_MIN} bytes");
+            for odd in 0..2 {
+                if let Some((at, gram)) = rarest_gram(text.as_bytes(), odd) {
+                    set(&mut table, slot(gram));
+                    grams.push(Entry { gram, literal, at });
+                } else if let Some(first) = text.as_bytes().first_chunk::<3>() {
+                    let [a, b, c] = *first;
+                    (0..=u8::MAX).for_each(|any| set(&mut table, slot(fold([any, a, b, c]))));
+                    behind_any.push(Entry { gram: behind(fold([0, a, b, c])), literal, at: -1 });
+                }
+            }
         }
-        entries.sort_by_key(|entry| (bucket(slot(entry.gram)), entry.gram, entry.literal));
-        let starts = (0..=1 << BUCKET_BITS)
-            .map(|number| entries.partition_point(|entry| bucket(slot(entry.gram)) < number) as u32)
-            .collect();
+        let (grams, behind_any) = (Buckets::new(grams), Buckets::new(behind_any));
         let literals = literals.iter().map(|text| text.to_ascii_lowercase().into_bytes().into_boxed_slice()).collect();
-        Self { table, starts, entries, literals }
+        Self { table, grams, behind_any, literals }
     }
 
     /// The text of a literal, in lower case.
@@ -102,7 +112,7 @@ impl Prefilter {
             let mut previous = u64::from_le_bytes(*first) | FOLD;
             for chunk in rest {
                 let next = u64::from_le_bytes(*chunk) | FOLD;
-                if self.any_of_eight(previous, next) {
+                if self.any_of_four(previous, next) {
                     self.look(bytes, position, position + 8, wanted, hits);
                 }
                 previous = next;
@@ -113,33 +123,29 @@ impl Prefilter {
         hits.found.sort_unstable();
     }
 
-    /// Whether one of the eight grams that begin in `first` (folded, little-endian) can be a literal's.
+    /// Whether one of the four grams that begin at even places of `first` (folded, little-endian) can be a literal's.
     #[inline(always)]
-    fn any_of_eight(&self, first: u64, next: u64) -> bool {
-        let middle = (first >> 40) | (next << 24);
-        let grams = [first, first >> 8, first >> 16, first >> 24, first >> 32, middle, middle >> 8, middle >> 16];
+    fn any_of_four(&self, first: u64, next: u64) -> bool {
         let mut seen = 0;
-        for gram in grams {
+        for gram in [first, first >> 16, first >> 32, (first >> 48) | (next << 16)] {
             let slot = slot(gram as u32);
             seen |= self.table[(slot >> 6) as usize] >> (slot & 63);
         }
         seen & 1 != 0
     }
 
-    /// Compares at every position from `from` up to `to`.
+    /// Compares at every even position from `from`, which is even, up to `to`.
     #[inline(never)]
     fn look(&self, bytes: &[u8], from: usize, to: usize, wanted: &[bool], hits: &mut Hits) {
-        for (gram, position) in bytes.get(from..).unwrap_or_default().array_windows::<4>().zip(from..to) {
+        let grams = bytes.get(from..).unwrap_or_default().array_windows::<4>().step_by(2);
+        for (gram, position) in grams.zip((from..to).step_by(2)) {
             let gram = fold(*gram);
             let slot = slot(gram);
             if self.table[(slot >> 6) as usize] >> (slot & 63) & 1 == 0 {
                 continue;
             }
-            let bucket = bucket(slot) as usize;
-            let entries = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
-            for entry in &self.entries[entries] {
-                let literal = entry.literal as usize;
-                if entry.gram == gram && wanted.get(literal).is_some_and(|&wanted| wanted) {
+            for entry in self.grams.of(gram).iter().chain(self.behind_any.of(behind(gram))) {
+                if wanted.get(entry.literal as usize).is_some_and(|&wanted| wanted) {
                     self.compare(bytes, position, entry, hits);
                 }
             }
@@ -149,7 +155,7 @@ impl Prefilter {
     fn compare(&self, bytes: &[u8], position: usize, entry: &Entry, hits: &mut Hits) {
         let literal = entry.literal as usize;
         let text = &self.literals[literal];
-        let Some(start) = position.checked_sub(entry.at as usize) else { return };
+        let Some(start) = position.checked_add_signed(-(entry.at as isize)) else { return };
         if !bytes.get(start..start + text.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(text)) {
             return;
         }
@@ -178,19 +184,44 @@ fn slot(gram: u32) -> u32 {
     gram.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)
 }
 
-fn bucket(slot: u32) -> u32 {
-    slot >> (TABLE_BITS - BUCKET_BITS)
+impl Buckets {
+    fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_key(|entry| (bucket(entry.gram), entry.gram, entry.literal));
+        let starts = (0..=1 << BUCKET_BITS)
+            .map(|number| entries.partition_point(|entry| bucket(entry.gram) < number) as u32)
+            .collect();
+        Self { starts, entries }
+    }
+
+    /// What has exactly this gram.
+    fn of(&self, gram: u32) -> &[Entry] {
+        let bucket = bucket(gram) as usize;
+        let entries = &self.entries[self.starts[bucket] as usize..self.starts[bucket + 1] as usize];
+        let start = entries.partition_point(|entry| entry.gram < gram);
+        let end = entries.partition_point(|entry| entry.gram <= gram);
+        &entries[start..end]
+    }
+}
+
+/// The bucket of a folded gram: the upper bits of its slot.
+fn bucket(gram: u32) -> u32 {
+    slot(gram) >> (TABLE_BITS - BUCKET_BITS)
+}
+
+/// A folded gram without its first byte.
+fn behind(gram: u32) -> u32 {
+    gram >> 8
 }
 
 fn set(table: &mut [u64; TABLE_WORDS], slot: u32) {
     table[(slot >> 6) as usize] |= 1 << (slot & 63);
 }
 
-/// The gram of `literal` that other files hold least, folded, and where it is.
-fn rarest_gram(literal: &[u8]) -> (u32, u32) {
-    let grams = literal.array_windows::<4>().zip(0_u32..);
-    let (gram, at) = grams.min_by_key(|(gram, _)| commonness(gram)).expect("at least one gram long");
-    (at, fold(*gram))
+/// The gram of `literal` at even offsets (or odd ones, for `odd` 1) that other files hold least, folded, and where it is.
+fn rarest_gram(literal: &[u8], odd: usize) -> Option<(i32, u32)> {
+    let grams = literal.array_windows::<4>().zip(0_i32..).skip(odd).step_by(2);
+    let (gram, at) = grams.min_by_key(|(gram, _)| commonness(gram))?;
+    Some((at, fold(*gram)))
 }
 
 /// How often four bytes are met in the files of an image, on a rough logarithmic scale.

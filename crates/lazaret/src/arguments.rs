@@ -67,6 +67,10 @@ pub enum Role {
     Scan(commands::scan::ScanArguments),
     /// Inspect every image of a registry, going on where an earlier run stopped
     Hunt(commands::hunt::HuntArguments),
+    /// Run an image where it cannot leave, and judge what it does
+    Detonate(Box<commands::detonate::DetonateArguments>),
+    /// Say what this machine gives for running images, and what it lacks
+    Doctor(commands::doctor::DoctorArguments),
     /// Show everything the catalog knows about a digest, offline
     Explain(commands::explain::ExplainArguments),
     /// Publish the digests of malicious images

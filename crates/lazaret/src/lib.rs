@@ -2,10 +2,12 @@
 //! `lazaret --format json`, whose shape is promised.
 
 pub mod arguments;
+pub mod chamber;
 pub mod commands;
 pub mod dates;
 pub mod exit;
 pub mod limits;
+pub mod live;
 pub mod logging;
 pub mod output;
 pub mod progress;

@@ -94,6 +94,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let outcome = match arguments.role {
         Role::Scan(scan) => commands::scan::run(&scan, &config, &surroundings),
         Role::Hunt(hunt) => commands::hunt::run(hunt, &config, &surroundings),
+        Role::Detonate(detonate) => commands::detonate::run(*detonate, &config, &surroundings),
+        Role::Doctor(doctor) => commands::doctor::run(&doctor, &config, &surroundings),
         Role::Detectors(detectors) => commands::detectors::run(&detectors, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),

@@ -52,6 +52,12 @@ impl Station {
         Ok(Self { settings, rules, catalog, intel, known })
     }
 
+    /// Folder of the catalog; none where nothing is remembered.
+    #[must_use]
+    pub fn store(&self) -> Option<&Path> {
+        self.settings.store.as_deref()
+    }
+
     /// The catalog.
     #[must_use]
     pub fn catalog(&self) -> &dyn Catalog {
@@ -74,6 +80,7 @@ impl Station {
             progress: surroundings.meter,
             stop: surroundings.stop,
             rescan: self.settings.rescan,
+            detonating: None,
         }
     }
 }

@@ -132,6 +132,15 @@ pub enum Location {
     },
     /// The image as a whole: judgement over several places.
     Image,
+    /// A file that it wrote or ran when it ran, by content.
+    Captured {
+        /// [`TraceHead::run`](crate::TraceHead::run).
+        run: String,
+        /// Absolute path in the sandbox, or `memfd:NAME`. Hostile text.
+        path: String,
+        /// SHA-256 of the content.
+        sha256: Digest,
+    },
     /// What happened when it ran.
     Event {
         /// [`TraceHead::run`](crate::TraceHead::run).

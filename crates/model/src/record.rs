@@ -94,13 +94,17 @@ pub enum ProblemKind {
     Unreachable,
     /// A detector failed; its own answer is missing.
     DetectorFailed,
+    /// It was to be run and could not be, or its trace has gaps.
+    Unwatched,
+    /// It was to be run and is nothing that can run here.
+    NotRunnable,
 }
 
 impl ProblemKind {
     /// Whether it means that something was left unseen (and not only that something is odd).
     #[must_use]
     pub const fn hides_content(self) -> bool {
-        !matches!(self, Self::Ambiguous | Self::UnsafeEntry)
+        !matches!(self, Self::Ambiguous | Self::UnsafeEntry | Self::NotRunnable)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Category, Confidence, Digest, Disposition, Finding, Platform, Problem, Severity};
+use crate::{Category, Confidence, Digest, Disposition, Finding, Platform, Problem, Severity, Trace};
 
 /// Name and version of the JSON that `lazaret scan --format json` writes.
 pub const SCHEMA: &str = "lazaret.scan/1";
@@ -134,4 +134,7 @@ pub struct ScanReport {
     pub scanned_at: u64,
     /// Set if the verdict came from the catalog and no layer was read.
     pub remembered: bool,
+    /// What it did when it ran, one a run, with the events that tell most; empty where it was not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Trace>,
 }

@@ -15,7 +15,7 @@ pub const EVENT_TEXT_BYTES_MAX: usize = 4096;
 pub const PAYLOAD_BYTES_MAX: usize = 2048;
 
 /// One run of one sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// What was run and how it was watched.
     pub head: TraceHead,
@@ -623,6 +623,15 @@ pub enum Stream {
     Terminal,
     /// A file or device.
     File,
+}
+
+/// One text of an event, not longer than [`EVENT_TEXT_BYTES_MAX`].
+#[must_use]
+pub fn clipped(text: &str) -> String {
+    if text.len() <= EVENT_TEXT_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(EVENT_TEXT_BYTES_MAX)])
 }
 
 #[cfg(test)]

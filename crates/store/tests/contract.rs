@@ -350,6 +350,7 @@ fn report(name: &str, reference: &str, rule_pack: &str, scanned_at: u64) -> Scan
         history: Some("RUN \0".to_owned()),
         findings: 1,
         remembered: false,
+        runs: Vec::new(),
     };
     let place = Location::File {
         layer: part("layer"),

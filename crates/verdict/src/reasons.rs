@@ -102,6 +102,7 @@ fn place(finding: &Finding) -> String {
         Location::History { line } => format!("history line {line}"),
         Location::Layer { layer } => format!("layer {layer}"),
         Location::Image => "the image".to_owned(),
+        Location::Captured { path, .. } => format!("{path}, written when it ran"),
         Location::Event { run, sequence } => format!("event {sequence} of run {run}"),
     }
 }

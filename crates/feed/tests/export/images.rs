@@ -51,6 +51,7 @@ pub(crate) fn report(name: &str, disposition: Disposition, layers: &[Digest], fi
         history: None,
         findings: 0,
         remembered: false,
+        runs: Vec::new(),
     };
     ScanReport {
         schema: SCHEMA.to_owned(),

@@ -9,7 +9,7 @@
 //! - False alarms: firewalls and intrusion detection name floods too, but attack nothing: they lack the messages.
 //! - Source: public descriptions of Mirai and Gafgyt command tables, and of 2022's volunteer images; ATT&CK T1498, T1499.
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{net::IpAddr, ops::Range, sync::LazyLock};
 
 use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
 use regex::bytes::{Regex, RegexBuilder};
@@ -27,6 +27,10 @@ const PAYLOADS_MIN: usize = 3;
 const TARGETS_OF_PAYLOADS_MIN: usize = 3;
 /// How far from a method's name a program's targets are looked for: compilers keep a module's strings together.
 const TARGET_REACH_BYTES: usize = 8 << 10;
+/// Larger files are looked at only near their literals …
+const WHOLE_BYTES_MAX: usize = 1 << 20;
+/// … so far to both sides.
+const NEAR_BYTES: usize = 64 << 10;
 /// Most targets kept.
 const TARGETS_MAX: usize = 32;
 
@@ -104,7 +108,7 @@ static METHODS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 /// Which of them, by index, are payloads that make others answer.
-const PAYLOADS: std::ops::Range<usize> = 9..15;
+const PAYLOADS: Range<usize> = 9..15;
 static ACTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r"(?i)attack (?:started|sent|finished|stopped|launched|on %|complete)|(?:start|stop|launch|begin)(?:ing|ed)?[ _]attack|attack_(?:start|stop|init|kill|parse)",
@@ -161,17 +165,22 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     if is_text && text::is_document(sample, first.offset) && sample.kind != FileKind::Script {
         return Vec::new();
     }
-    let count = |patterns: &[Regex]| patterns.iter().filter(|pattern| pattern.is_match(sample.bytes)).count();
+    let pieces = pieces(sample);
+    let is_there = |pattern: &&Regex| pieces.iter().any(|piece| pattern.is_match(piece));
+    let count = |patterns: &[Regex]| patterns.iter().filter(is_there).count();
     let methods = count(&METHODS);
     let bot = count(&BOT);
     if methods < 3 && !(methods >= 1 && is_text) {
         return Vec::new();
     }
     let actions = count(&ACTIONS);
-    if actions < 3 && bot < 3 || DEFENDER.find_iter(sample.bytes).take(3).count() == 3 {
+    if actions < 3 && bot < 3 || pieces.iter().flat_map(|piece| DEFENDER.find_iter(piece)).take(3).count() == 3 {
         return Vec::new();
     }
-    let list = LIST.find(sample.bytes).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
+    let list = pieces
+        .iter()
+        .find_map(|piece| LIST.find(piece))
+        .map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
     let targets = if is_text { targets(sample.bytes) } else { targets_beside(sample) };
     let payloads = METHODS.get(PAYLOADS).map_or(0, &count);
     let victims = if is_text || payloads < PAYLOADS_MIN { Vec::new() } else { alone_beside(sample) };
@@ -207,6 +216,23 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         return Vec::new();
     }
     vec![found]
+}
+
+/// What is looked at: the whole, or of a large file what stands near its literals. The strings of a module stay together, and a bundle
+/// of many modules is not judged as one.
+fn pieces<'a>(sample: &Sample<'a>) -> Vec<&'a [u8]> {
+    if sample.bytes.len() <= WHOLE_BYTES_MAX {
+        return vec![sample.bytes];
+    }
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for hit in sample.hits {
+        let (start, end) = (hit.offset.saturating_sub(NEAR_BYTES), hit.offset.saturating_add(NEAR_BYTES));
+        match ranges.last_mut() {
+            Some(last) if start <= last.end => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges.into_iter().filter_map(|range| sample.bytes.get(range.start..range.end.min(sample.bytes.len()))).collect()
 }
 
 /// Different hosts that stand as bare URLs, at most [`TARGETS_MAX`].

@@ -9,7 +9,7 @@
 //!   reserved addresses, names that cannot be resolved, templates, and the hosts of `rules/intel/common_hosts.txt` are skipped.
 //! - Source: RFC 3986; RFC 6761 (special names); RFC 6890 (special addresses).
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{cell::LazyCell, collections::BTreeSet, net::Ipv4Addr};
 
 use model::{Category, Confidence, FileKind, Indicator, IndicatorKind, Maturity, Severity, Weight};
 
@@ -57,8 +57,11 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
     {
         return Vec::new();
     }
-    let is_list = sample.kind == FileKind::Text
-        && (sample.hits.len() > LIST_MIN || is_rule_file(sample.bytes) || is_markdown(sample.bytes));
+    // Asked for only where a host is left that not everybody names.
+    let is_list = LazyCell::new(|| {
+        sample.kind == FileKind::Text
+            && (sample.hits.len() > LIST_MIN || is_rule_file(sample.bytes) || is_markdown(sample.bytes))
+    });
     // What is named, and what is only talked about: in comments, rule files, lists.
     let (mut named, mut mentioned) = (Values::default(), Values::default());
     let mut done = 0;
@@ -72,7 +75,7 @@ fn inspect(sample: &Sample<'_>) -> Vec<Match> {
         done = hit.offset + length;
         let Some(url) = rest.get(..length).and_then(|url| std::str::from_utf8(url).ok()) else { continue };
         let Some(host) = public_host(url) else { continue };
-        let values = if is_list || is_in_comment(sample, hit.offset) || is_home_page(sample, hit.offset, url) {
+        let values = if *is_list || is_in_comment(sample, hit.offset) || is_home_page(sample, hit.offset, url) {
             &mut mentioned
         } else {
             &mut named
@@ -196,17 +199,30 @@ fn is_cron_table(head: &[u8]) -> bool {
 /// blockers, signatures of ClamAV. What is named there is only looked at where the image runs the file, so that nobody is
 /// helped by dressing a script up as one.
 pub(super) fn is_rule_file(bytes: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(bytes.get(..HEAD_BYTES).unwrap_or(bytes));
-    let lines = || head.lines().map(str::trim_start);
-    let begin = |starts: &[&str]| lines().filter(|line| starts.iter().any(|start| line.starts_with(start))).count();
-    let filters = lines().filter(|line| line.starts_with("||") || line.starts_with("@@||")).count();
-    let signatures =
-        lines().filter(|line| line.matches(':').count() >= 3 && line.contains(":*:") || line.contains(";Engine:"));
-    (begin(&["rule ", "private rule ", "global rule "]) > 0 && begin(&["condition:", "strings:"]) > 0)
-        || (begin(&["alert ", "drop ", "reject ", "# alert ", "#alert "]) > 0 && head.contains("sid:"))
-        || head.starts_with("[Adblock")
+    let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    let (mut names_rule, mut has_parts, mut acts, mut filters, mut signatures) = (false, false, false, 0, 0);
+    for line in head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_start) {
+        let begins = |starts: &[&[u8]]| starts.iter().any(|start| line.starts_with(start));
+        // No other line can begin with what is looked for.
+        match line.first() {
+            Some(b'r' | b'p' | b'g') => {
+                names_rule |= begins(&[b"rule ", b"private rule ", b"global rule "]);
+                acts |= begins(&[b"reject "]);
+            }
+            Some(b'c' | b's') => has_parts |= begins(&[b"condition:", b"strings:"]),
+            Some(b'a' | b'd' | b'#') => acts |= begins(&[b"alert ", b"drop ", b"# alert ", b"#alert "]),
+            Some(b'|' | b'@') => filters += usize::from(begins(&[b"||", b"@@||"])),
+            _ => {}
+        }
+        let holds = |text| memchr::memmem::find(line, text).is_some();
+        let colons = || memchr::memchr_iter(b':', line).take(3).count();
+        signatures += usize::from((colons() == 3 && holds(b":*:")) || holds(b";Engine:"));
+    }
+    (names_rule && has_parts)
+        || (acts && memchr::memmem::find(head, b"sid:").is_some())
+        || head.starts_with(b"[Adblock")
         || filters >= 3
-        || signatures.count() >= 3
+        || signatures >= 3
 }
 
 fn is_url_byte(byte: u8) -> bool {

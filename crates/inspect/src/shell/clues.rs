@@ -18,7 +18,7 @@ const JOINED_LINES_MAX: usize = 12;
 /// Larger files are bundles of many things: only what stands close together is joined.
 const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Memory for the states of one set and thread: with less they are thrown away faster than they are used.
-const DFA_BYTES_MAX: usize = 4 << 20;
+const DFA_BYTES_MAX: usize = 2 << 20;
 /// How close in those.
 const NEAR_BYTES: usize = 4 << 10;
 

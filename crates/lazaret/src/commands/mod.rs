@@ -2,6 +2,8 @@
 
 pub mod completions;
 pub mod detectors;
+pub mod detonate;
+pub mod doctor;
 pub mod explain;
 pub mod feed;
 pub mod hunt;

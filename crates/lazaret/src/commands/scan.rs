@@ -1,14 +1,21 @@
 //! `lazaret scan`: inspects images and judges them.
 
-use std::{io::IsTerminal, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::atomic::Ordering,
+};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use hunt::ScanError;
 use model::{Locator, text};
+use sandbox::sensor::replay;
 
 use crate::{
     arguments::StationArguments,
+    chamber::{Chamber, RunArguments},
     exit::{Exit, Failure, OrExit},
     output::{Row, RowError, destination::Destination, html, json, sarif, table},
     settings::{ConfigFile, one_platform},
@@ -50,6 +57,12 @@ pub struct ScanArguments {
     /// How images are read and inspected.
     #[command(flatten)]
     pub station: StationArguments,
+    /// Run each image as well, in a sandbox, and judge both together
+    #[arg(long, help_heading = "Runs")]
+    pub detonate: bool,
+    /// How images are run.
+    #[command(flatten)]
+    pub runs: RunArguments,
 }
 
 /// Scans every image and writes one result.
@@ -58,6 +71,31 @@ pub struct ScanArguments {
 ///
 /// [`Failure`] for what concerns the whole run: references, rules, catalog, output.
 pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+    run_and_keep(arguments, &Keep::default(), config, surroundings)
+}
+
+/// What is written of the runs besides the result.
+#[derive(Debug, Default)]
+pub struct Keep {
+    /// Run also what the catalog has a report on.
+    pub again: bool,
+    /// The traces, as JSON lines.
+    pub record: Option<PathBuf>,
+    /// The packets, as `pcapng`.
+    pub packets: Option<PathBuf>,
+}
+
+/// As [`run`], and writes traces and packets.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_and_keep(
+    arguments: &ScanArguments,
+    keep: &Keep,
+    config: &ConfigFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<Exit, Failure> {
     let locators = locators(&arguments.images).or_exit(Exit::Usage)?;
     let platform = one_platform(arguments.platform.as_ref(), config.scan().platform.as_ref());
     let threshold = arguments.fail_on.or(config.scan().fail_on).unwrap_or(FailOn::Malicious).threshold();
@@ -71,7 +109,18 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
             return Err(failure);
         }
     };
-    let context = station.context(surroundings);
+    let chamber = match arguments.detonate {
+        true => Some(Chamber::open(
+            &arguments.runs,
+            station.store(),
+            keep.record.is_some(),
+            keep.packets.is_some(),
+            surroundings,
+        )?),
+        false => None,
+    };
+    let detonating = chamber.as_ref().map(|chamber| chamber.detonating(keep.again));
+    let context = hunt::Context { detonating: detonating.as_ref(), ..station.context(surroundings) };
 
     let layout = table::Layout { width: surroundings.width, verbose: surroundings.verbose };
     let mut rows = Vec::new();
@@ -107,7 +156,27 @@ pub fn run(arguments: &ScanArguments, config: &ConfigFile, surroundings: &Surrou
     surroundings.meter.clear();
     let text = if shown > 0 { table::end(&rows, layout) } else { written(format, &rows, surroundings) };
     destination.write(&text)?;
+    if let Some(chamber) = &chamber {
+        write_kept(chamber, keep)?;
+    }
     Ok(surroundings.or_stopped(exit))
+}
+
+fn write_kept(chamber: &Chamber, keep: &Keep) -> Result<(), Failure> {
+    if let Some(path) = &keep.record {
+        let context = || format!("write the recording {}", path.display());
+        let mut file = io::BufWriter::new(fs::File::create(path).with_context(context).or_exit(Exit::Output)?);
+        for trace in chamber.take_traces() {
+            replay::write(&trace, &mut file).with_context(context).or_exit(Exit::Output)?;
+        }
+        file.flush().with_context(context).or_exit(Exit::Output)?;
+    }
+    if let Some(path) = &keep.packets {
+        // Sections of one pcapng file follow each other: one a run.
+        let all: Vec<u8> = chamber.take_packets().into_iter().flat_map(|(_, bytes)| bytes).collect();
+        fs::write(path, all).with_context(|| format!("write the packets {}", path.display())).or_exit(Exit::Output)?;
+    }
+    Ok(())
 }
 
 /// Reads every reference before the work begins, so that a typing mistake in the last one costs nothing.

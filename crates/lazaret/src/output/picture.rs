@@ -70,7 +70,11 @@ fn marks(report: &ScanReport) -> BTreeMap<Option<usize>, Vec<&Finding>> {
     for finding in report.findings.iter().filter(|finding| counts(finding)) {
         let layer = match &finding.location {
             Location::File { layer, .. } | Location::Layer { layer } => index.get(layer).copied(),
-            Location::History { .. } | Location::Config { .. } | Location::Image | Location::Event { .. } => None,
+            Location::History { .. }
+            | Location::Config { .. }
+            | Location::Image
+            | Location::Captured { .. }
+            | Location::Event { .. } => None,
         };
         marks.entry(layer).or_default().push(finding);
     }
@@ -84,7 +88,11 @@ fn path(finding: &Finding) -> &str {
     match &finding.location {
         Location::File { path, .. } => path,
         Location::Config { field } => field,
-        Location::History { .. } | Location::Layer { .. } | Location::Image | Location::Event { .. } => "",
+        Location::History { .. }
+        | Location::Layer { .. }
+        | Location::Image
+        | Location::Captured { .. }
+        | Location::Event { .. } => "",
     }
 }
 

@@ -167,7 +167,7 @@ fn location(finding: &Finding) -> Value {
         Location::Config { field } => logical(field, "member", &message),
         Location::History { line } => logical(&format!("history[{line}]"), "member", &message),
         Location::Layer { layer } => logical(&layer.to_string(), "module", &message),
-        Location::Image | Location::Event { .. } => logical("image", "module", &message),
+        Location::Image | Location::Captured { .. } | Location::Event { .. } => logical("image", "module", &message),
     }
 }
 

@@ -61,6 +61,7 @@ pub fn clean() -> ScanReport {
         rule_pack: "0123456789abcdef".to_owned(),
         scanned_at: SCANNED_AT,
         remembered: false,
+        runs: Vec::new(),
     }
 }
 
@@ -297,7 +298,11 @@ pub fn poisoned(poison: &str) -> Vec<Row> {
             match &mut finding.location {
                 Location::File { path, .. } => add(path),
                 Location::Config { field } => add(field),
-                Location::History { .. } | Location::Layer { .. } | Location::Image | Location::Event { .. } => {}
+                Location::History { .. }
+                | Location::Layer { .. }
+                | Location::Image
+                | Location::Captured { .. }
+                | Location::Event { .. } => {}
             }
         }
         for reason in &mut report.verdict.reasons {

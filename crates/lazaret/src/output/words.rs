@@ -80,6 +80,7 @@ pub fn place(finding: &Finding) -> String {
         Location::History { line } => format!("history line {line}"),
         Location::Layer { layer } => format!("layer {layer}"),
         Location::Image => "the image as a whole".to_owned(),
+        Location::Captured { run, path, .. } => format!("{}, written in run {}", visible(path), visible(run)),
         Location::Event { run, sequence } => format!("run {}, event {sequence}", visible(run)),
     };
     if let Some(inside) = &finding.observation.inside {

@@ -3,6 +3,7 @@
 //! Every image is made here and small; whatever is found in it is an inert imitation.
 
 mod bombs;
+mod detonations;
 mod hostile_names;
 mod hunts;
 mod intelligence;

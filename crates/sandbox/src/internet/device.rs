@@ -351,7 +351,14 @@ mod tests {
             let statistics = Statistics::of_this_thread().expect("counts");
             assert_eq!(statistics.lost(), Some(0));
             let check = |from: &str, to: &str| {
-                let socket = UdpSocket::bind(from).expect("binds");
+                // An address of IPv6 is there a moment after it was given.
+                let socket = (0..200)
+                    .find_map(|_| {
+                        let bound = UdpSocket::bind(from).ok();
+                        std::thread::sleep(std::time::Duration::from_millis(if bound.is_some() { 0 } else { 10 }));
+                        bound
+                    })
+                    .expect("binds");
                 let to: SocketAddr = to.parse().expect("an address");
                 socket.send_to(b"hello", to).expect("there is a route");
                 let mut packet = [0; 2048];

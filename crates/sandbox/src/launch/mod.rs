@@ -204,6 +204,12 @@ impl LaunchError {
     }
 }
 
+/// Whether this process is root: then [`Isolation::Namespace`] is possible.
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// Names the step that the host refused.
 pub(super) fn refused<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> LaunchError {
     move |source| LaunchError::Refused { step: step.to_owned(), source: source.into() }

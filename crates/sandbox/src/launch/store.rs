@@ -109,10 +109,10 @@ impl Store {
     /// # Errors
     ///
     /// [`LaunchError::Layer`] for a blob that cannot be read, is another one, or reaches a ceiling; [`LaunchError::Store`].
-    pub fn layer(
+    pub fn layer<'b>(
         &self,
         digest: &Digest,
-        blob: impl FnOnce() -> io::Result<Box<dyn Read + Send>>,
+        blob: impl FnOnce() -> io::Result<Box<dyn Read + Send + 'b>>,
         limits: &UnpackLimits,
     ) -> Result<Layer, LaunchError> {
         let path = self.folder.join("layers").join(name(digest));
@@ -140,10 +140,10 @@ impl Store {
         File::options().read(true).write(true).create(true).truncate(false).open(self.folder.join("locks").join(name))
     }
 
-    fn unpack(
+    fn unpack<'b>(
         &self,
         digest: &Digest,
-        blob: impl FnOnce() -> io::Result<Box<dyn Read + Send>>,
+        blob: impl FnOnce() -> io::Result<Box<dyn Read + Send + 'b>>,
         limits: &UnpackLimits,
         path: &Path,
         mut lock: &File,
@@ -244,12 +244,12 @@ impl Drop for RemoveOnDrop<'_> {
 }
 
 /// Hashes what is read.
-struct Hashed {
-    blob: Box<dyn Read + Send>,
+struct Hashed<'b> {
+    blob: Box<dyn Read + Send + 'b>,
     hasher: Arc<Mutex<Hasher>>,
 }
 
-impl Read for Hashed {
+impl Read for Hashed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.blob.read(buffer)?;
         if let (Ok(mut hasher), Some(chunk)) = (self.hasher.lock(), buffer.get(..bytes)) {
