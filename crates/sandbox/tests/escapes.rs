@@ -3,6 +3,7 @@
 //! The attempts are in `escapes/attempts.c`; they run in both kinds of sandbox, and in the rootless one also as an ordinary user. What floods
 //! (processes, memory, disk, inodes) runs below an outer cgroup, watched.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(unsafe_code, reason = "System V memory and message queues of the host have no safe wrapper")]
 
 mod launching;
@@ -161,6 +162,7 @@ fn battery(
 }
 
 /// Every attempt has its line, and none got out.
+#[expect(clippy::print_stdout, reason = "what the kernel answered, should one get out")]
 fn all_contained(finished: &Finished) {
     let output = String::from_utf8_lossy(&finished.output);
     println!("{output}");

@@ -284,6 +284,35 @@ fn limits_hold_and_are_named() {
 }
 
 #[test]
+fn limits_hold_without_a_cgroup() {
+    let at = store_folder();
+    let output = helper("limits_of_an_ordinary_user", at.path(), Some(65_534)).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+#[test]
+#[ignore = "the other half of the test above"]
+fn limits_of_an_ordinary_user() {
+    let store = Store::open(&helper_folder().join("nobodys")).unwrap();
+    let layer = Image::busybox().layer(&store);
+    let go = |line: &str| run(&plan(vec![layer.clone()], Isolation::Rootless, &["sh", "-c", line]));
+    let tasks = go("i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done 2>&1; exit 5");
+    assert!(text(&tasks).contains("fork"), "{tasks:?}");
+    let memory = go("x=aaaaaaaaaaaaaaaa; while :; do x=$x$x$x$x; done");
+    assert!(!matches!(memory.reason, EndReason::Stopped | EndReason::Exited { code: 0 }), "{memory:?}");
+    let line = "i=0; while [ $i -lt 20 ]; do (x=aaaaaaaa; while [ ${#x} -lt 30000000 ]; do x=$x$x; done; sleep 9) & i=$((i+1)); done; sleep 9; exit 0";
+    let together = go(line);
+    assert_eq!(together.reason, EndReason::Limit { what: "memory".to_owned() }, "{together:?}");
+    let running = prepare(&plan(vec![layer.clone()], Isolation::Rootless, &["sh", "-c", "while :; do :; done"]))
+        .unwrap()
+        .start()
+        .unwrap();
+    running.wait(Duration::from_millis(400));
+    let usage = running.usage();
+    assert!(usage.cpu_ms > 50 && usage.memory_bytes > 0 && usage.tasks == 1, "{usage:?}");
+}
+
+#[test]
 fn the_network_is_one_device_whose_other_end_we_hold() {
     let store = store_folder();
     let layer = Image::busybox().layer(&Store::open(store.path()).unwrap());

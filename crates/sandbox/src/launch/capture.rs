@@ -19,8 +19,7 @@ use nix::{
 };
 
 use super::{
-    Usage,
-    below::{self, DEPTH_MAX, read_text},
+    below::{self, DEPTH_MAX},
     sys,
     watch::Ended,
 };
@@ -194,30 +193,4 @@ fn walk(upper: &OwnedFd, entries: &mut usize, taken: &mut Taken<'_>, executed: &
             }
         }
     }
-}
-
-/// What all processes in the process namespace of `first` use: for hosts where no cgroup counts it.
-pub(super) fn usage_of_namespace(first: i32) -> Usage {
-    let Ok(namespace) = fs::read_link(format!("/proc/{first}/ns/pid")) else { return Usage::default() };
-    let mut usage = Usage::default();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let path = entry.path();
-        if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
-            || fs::read_link(path.join("ns/pid")).ok().as_ref() != Some(&namespace)
-        {
-            continue;
-        }
-        let field =
-            |text: &str, at: usize| text.split_ascii_whitespace().nth(at).and_then(|field| field.parse::<u64>().ok());
-        let memory = read_text(path.join("statm")).unwrap_or_default();
-        let private = field(&memory, 1).unwrap_or(0).saturating_sub(field(&memory, 2).unwrap_or(0));
-        usage.memory_bytes += private * sys::page_bytes();
-        let stat = read_text(path.join("stat")).unwrap_or_default();
-        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-        // proc_pid_stat(5): user and system time in hundredths of a second, with those of ended children, then threads.
-        let ticks: u64 = (11..15).filter_map(|at| field(after, at)).sum();
-        usage.cpu_ms += ticks * 10;
-        usage.tasks += field(after, 17).unwrap_or(1);
-    }
-    usage
 }

@@ -19,6 +19,8 @@
 //! | [`surroundings`] | what `/proc` and `/sys` show |
 //! | [`seccomp`] | the calls that are refused |
 //! | [`program`] | finds the program, and says why it cannot run |
+//! | [`birth`] | from a plan to a process at its gate |
+//! | [`memory`], [`output`] | what it uses where no cgroup counts, what it prints |
 //! | [`running`] | the handles: prepared, running, finished |
 //! | [`watch`] | what is written, run and deleted meanwhile |
 //! | [`capture`] | takes the files at the end |
@@ -26,12 +28,15 @@
 //! | [`doctor`](mod@doctor) | what this host gives |
 
 mod below;
+mod birth;
 mod capture;
 mod cgroup;
 mod doctor;
 mod guard;
 mod inside;
 mod inside_mounts;
+mod memory;
+mod output;
 mod program;
 mod running;
 mod seccomp;
