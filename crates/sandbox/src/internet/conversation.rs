@@ -18,6 +18,10 @@ const SILENT_STRANGER_MS: u64 = 1_200;
 const QUIET_MS: u64 = 1_000;
 /// First bytes that are waited for until it is decided by port.
 const TELLING_BYTES: usize = 8;
+/// The first line of a dialogue in JSON may come in pieces.
+const JSON_BYTES: usize = 2_048;
+/// Bytes looked at for signs of a shell.
+const INPUT_LOOK_BYTES: usize = 2_048;
 /// What a service may leave unread.
 const INPUT_BYTES_MAX: usize = 1 << 20;
 
@@ -163,16 +167,18 @@ impl Conversation {
             } else {
                 self.serve(Some(kind), true, around);
             }
+        } else if greeted && shell_complains(&self.input) {
+            // It ran our greeting: who called is a shell, whatever the port.
+            self.serve(None, true, around);
+            if let State::Served { service, .. } = &mut self.state {
+                service.begin(&mut around.talk());
+            }
         } else if matches!(self.state, State::Open) {
-            let kind = by_port(around.flow.remote.port());
-            if now {
-                // Nothing came where a client should have spoken: whoever listens here is not what the port says.
-                self.serve(None, false, around);
-            } else if kind.is_some()
-                || self.input.len() >= TELLING_BYTES
-                || !self.input.is_ascii()
-                || self.input.ends_with(b"\n")
-            {
+            // Who says nothing where a client should, or something that its protocol does not know, is not what the port says.
+            let kind = by_port(around.flow.remote.port()).filter(|kind| !now && (!kind.insists || kind.greets));
+            let json = self.input.starts_with(b"{") && self.input.len() < JSON_BYTES;
+            let told = self.input.len() >= TELLING_BYTES && !json || !self.input.is_ascii();
+            if now || kind.is_some() || told || self.input.ends_with(b"\n") {
                 self.serve(kind, false, around);
             }
         }
@@ -183,6 +189,12 @@ impl Conversation {
         let service = kind.map_or_else(|| Box::new(Sink::default()) as Box<dyn Service>, |kind| (kind.open)());
         self.state = State::Served { kind, service, recognised };
     }
+}
+
+/// Whether this is what a shell says of a command it does not find, or of having no terminal.
+fn shell_complains(input: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(input.get(..INPUT_LOOK_BYTES).unwrap_or(input)).into_owned();
+    text.contains("sh: ") && ["not found", "no job control", "syntax error"].iter().any(|words| text.contains(words))
 }
 
 /// Ports where TLS comes before the server's greeting.

@@ -7,6 +7,9 @@ use model::{What, trace::PAYLOAD_BYTES_MAX};
 
 use super::{marks::Watch, world::World};
 
+/// Shorter labels are counters, or words.
+const CARRIED_LABEL_BYTES: usize = 8;
+
 /// One conversation, from its first packet on.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -23,6 +26,10 @@ pub(super) struct Flow {
     unanswered: Option<What>,
     head: Vec<u8>,
     watch: Watch,
+    /// What was carried in names, joined.
+    carried: Watch,
+    /// The last of those names: each is asked for more than once.
+    last_name: Vec<u8>,
 }
 
 impl Flow {
@@ -66,6 +73,8 @@ impl Flow {
             unanswered: None,
             head: Vec::new(),
             watch: Watch::default(),
+            carried: Watch::default(),
+            last_name: Vec::new(),
         };
         let start = What::FlowStart {
             flow: flow.id,
@@ -98,6 +107,26 @@ impl Flow {
         self.watch.examine(bytes, &world.marks);
     }
 
+    /// It asked for a name (labels with their lengths, as on the wire): tunnels carry pieces of something in the long labels of many.
+    pub(super) fn carried(&mut self, world: &World, encoded: &[u8]) {
+        if self.last_name == encoded {
+            return;
+        }
+        self.last_name = encoded.to_vec();
+        let mut labels = Vec::new();
+        let mut rest = encoded;
+        while let Some((length, behind)) = rest.split_first() {
+            let (label, behind) = behind.split_at(usize::from(*length).min(behind.len()));
+            labels.push(label);
+            rest = behind;
+        }
+        // The root, the top, and what was registered below it carry nothing.
+        labels.truncate(labels.len().saturating_sub(3));
+        for label in labels.into_iter().filter(|label| label.len() >= CARRIED_LABEL_BYTES) {
+            self.carried.sent(label, &world.marks);
+        }
+    }
+
     /// Records its end.
     pub(super) fn end(mut self, world: &mut World) {
         if let Some(mut start) = self.unanswered.take() {
@@ -106,7 +135,10 @@ impl Flow {
             }
             world.event(start);
         }
-        let canaries = self.watch.seen(&world.marks);
+        let mut canaries = self.watch.seen(&world.marks);
+        canaries.extend(self.carried.seen(&world.marks));
+        canaries.sort();
+        canaries.dedup();
         world.event(What::FlowEnd {
             flow: self.id,
             service: self.service.to_owned(),

@@ -105,6 +105,8 @@ pub struct NetworkCounts {
     pub packets_lost: u64,
     /// What was served, by its digest, as far as kept (16 MiB): a file of the run with one of these came from us.
     pub downloads: Vec<(Digest, Vec<u8>)>,
+    /// What went wrong on our side, one line.
+    pub problem: Option<String>,
 }
 
 /// Feeds packets to a stack without a device: each is preceded by its length in two bytes, big-endian. For fuzzing: nothing in them may panic.
@@ -160,11 +162,12 @@ impl Internet {
         self.command(Command::Poke(port, protocol));
     }
 
-    /// Reads what the sample still sent, ends all conversations, and says what there was. A second call, or one after a panic of the thread,
-    /// has nothing to say.
+    /// Reads what the sample still sent, ends all conversations, records them, and says what there was. Comes before the recorder's events are taken.
     #[must_use]
     pub fn finish(mut self) -> NetworkCounts {
-        self.stop().unwrap_or_default()
+        let failed =
+            || NetworkCounts { problem: Some("the simulated internet failed".to_owned()), ..NetworkCounts::default() };
+        self.stop().unwrap_or_else(failed)
     }
 
     fn stop(&mut self) -> Option<NetworkCounts> {

@@ -16,7 +16,7 @@ pub(super) struct Kind {
     pub(super) ports: &'static [u16],
     /// Whether the server speaks first.
     pub(super) greets: bool,
-    /// Whether what it knows cannot be an answer to another server's greeting either.
+    /// Whether what it knows is all that its protocol begins with, and no answer to another server's greeting.
     pub(super) insists: bool,
     /// Whether the client's first bytes can be of nothing else, whatever the port.
     pub(super) knows: fn(&[u8]) -> bool,

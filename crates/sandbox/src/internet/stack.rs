@@ -9,6 +9,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr},
     os::fd::AsFd as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::Receiver,
 };
 
@@ -75,6 +76,7 @@ pub(super) struct Stack {
     packets_out: u64,
     packets_in: u64,
     pokes: u16,
+    panics: u64,
 }
 
 impl Stack {
@@ -109,6 +111,7 @@ impl Stack {
             packets_out: 0,
             packets_in: 0,
             pokes: 0,
+            panics: 0,
         }
     }
 
@@ -140,7 +143,7 @@ impl Stack {
             let now_ms = self.world.now_ms();
             if now_ms >= next_tick_ms {
                 next_tick_ms = now_ms + u64::from(TICK_BUSY_MS);
-                self.tick(now_ms);
+                self.guarded(|stack| stack.tick(now_ms));
             }
         }
         self.read(&mut buffer, DRAIN_PACKETS);
@@ -154,12 +157,21 @@ impl Stack {
         due.and_then(|due| u16::try_from(due).ok()).unwrap_or(TICK_IDLE_MS).clamp(TICK_BUSY_MS, TICK_IDLE_MS)
     }
 
+    /// A mistake of ours, or of the TCP stack, that a sample found costs the conversations that are open, and not the rest of the run.
+    fn guarded(&mut self, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
+            self.panics += 1;
+            self.connections.clear();
+            self.wire = Wire::default();
+        }
+    }
+
     fn read(&mut self, buffer: &mut [u8], packets_max: usize) {
         for _ in 0..packets_max {
             // Would block, or the device is gone: the end comes by command.
             let Ok(length @ 1..) = self.tun.read(buffer) else { return };
             let Some(bytes) = buffer.get(..length) else { return };
-            self.packet(bytes);
+            self.guarded(|stack| stack.packet(bytes));
         }
     }
 
@@ -525,6 +537,8 @@ impl Stack {
             packets_in: self.packets_in,
             packets_lost: statistics.and_then(Statistics::lost).unwrap_or(0),
             downloads: self.world.into_downloads(),
+            problem: (self.panics > 0)
+                .then(|| format!("the simulated internet failed {} times and went on", self.panics)),
         }
     }
 }

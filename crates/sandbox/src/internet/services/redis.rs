@@ -8,7 +8,7 @@ pub(in super::super) const KIND: Kind = Kind {
     name: "redis",
     ports: &[6379, 6380, 7000],
     greets: false,
-    insists: true,
+    insists: false,
     knows: |first| {
         first.first() == Some(&b'*') && first.get(1).is_some_and(u8::is_ascii_digit) && first.contains(&b'$')
     },
