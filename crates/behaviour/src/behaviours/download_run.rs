@@ -10,7 +10,7 @@
 
 use std::collections::HashSet;
 
-use model::{Category, Confidence, Digest, Indicator, Maturity, Severity, Weight, What};
+use model::{Category, Confidence, Digest, Indicator, Maturity, Severity, Stream, Weight, What};
 
 use crate::{
     About, Behaviour, Judge, Match, indicators, lists::is_under, programs::Program, provenance::Provenance,
@@ -169,7 +169,12 @@ fn source<'a>(story: &Story<'a>, program: &Program<'a>, asked: &mut HashSet<&'a 
     }
     if program.obeys_input() {
         for other in story.piped_from(life) {
-            let downloads = story.own_programs(other).any(|program| program.is_downloader() && !program.installs());
+            // A netcat with a pipe on both sides is part of a ring: see `reverse-shell-opened`.
+            let downloads = story.own_programs(other).any(|program| {
+                program.is_downloader()
+                    && !program.installs()
+                    && !(program.is_netcat() && program.input == Some(Stream::Pipe))
+            });
             let before = story.life(other).map_or(0, |of| of.first);
             if let Some(request) = story.life(other).and_then(|of| story.fetched_by(of, before))
                 && downloads
@@ -228,8 +233,6 @@ fn url_of(story: &Story<'_>, request: usize) -> Vec<Indicator> {
 
 #[cfg(test)]
 mod tests {
-    use model::Stream;
-
     use super::*;
     use crate::testing::{Run, hit, miss};
 

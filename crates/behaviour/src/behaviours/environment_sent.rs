@@ -87,7 +87,9 @@ fn holds(text: &str, name: &str) -> bool {
         let plain = after.starts_with('=')
             && before.is_none_or(|before| !before.is_ascii_alphanumeric() && !matches!(before, '_' | '-' | '$'));
         let coded = after.starts_with("%3D");
-        plain || coded || (before == Some('"') && (after.starts_with("\":") || after.starts_with("\" :")))
+        // `env | curl -d @-` takes the line ends out.
+        let joined = matches!(name, "PATH" | "HOME" | "PWD" | "OLDPWD") && after.starts_with("=/");
+        plain || coded || joined || (before == Some('"') && (after.starts_with("\":") || after.starts_with("\" :")))
     })
 }
 
@@ -110,6 +112,20 @@ mod tests {
             None,
         );
         hit(&BEHAVIOUR, run, Weight::Proof, "sends 3 variables (APP_MODE, HOSTNAME, PATH) to drop.example");
+    }
+
+    #[test]
+    fn without_line_ends() {
+        let mut run = Run::new();
+        run.http_with(
+            1,
+            "POST",
+            "http://drop.example/e",
+            "json",
+            b"APP_SECRET=abc123PWD=/HOME=/rootSHLVL=1PATH=/bin_=/usr/bin/env",
+            None,
+        );
+        hit(&BEHAVIOUR, run, Weight::Proof, "HOME, PATH, PWD");
     }
 
     #[test]

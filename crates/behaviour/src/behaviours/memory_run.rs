@@ -6,9 +6,11 @@
 //!   replaced while they are started.
 //! - Source: memfd_create(2), fexecve(3); runc `libcontainer/nsenter/cloned_binary.c`; ATT&CK T1620, T1027.011.
 
+use std::collections::HashSet;
+
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
-use crate::{About, Behaviour, Judge, Match, indicators, provenance::Provenance, story::Story};
+use crate::{About, Behaviour, Judge, Match, indicators, programs::Program, provenance::Provenance, story::Story};
 
 pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     about: About {
@@ -62,6 +64,7 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             );
         found.push(if !sealed && (memory || own) { told } else { told.fact() });
     }
+    found.extend(scripts(story));
     if found.is_empty() {
         let made = story.events().find_map(|(at, event)| match &event.what {
             What::Memfd { name, result: 0.. } => Some((at, name)),
@@ -70,6 +73,26 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         found.extend(made.map(|(at, name)| Match::new(at, format!("makes a file in memory, {name}")).fact()));
     }
     found
+}
+
+/// A script that an interpreter reads out of a memory file: `sh /proc/self/fd/3`.
+fn scripts(story: &Story<'_>) -> Vec<Match> {
+    let memory: HashSet<usize> = story
+        .events()
+        .filter(|(_, event)| matches!(event.what, What::Memfd { result: 0.., .. }))
+        .filter_map(|(at, _)| story.life_at(at))
+        .collect();
+    let of_memory = |program: &Program<'_>| {
+        let path = program.script().is_some_and(|script| script.starts_with("/proc/") && script.contains("/fd/"));
+        path && story
+            .life_at(program.at)
+            .is_some_and(|life| story.line_of(life).take(4).any(|above| memory.contains(&above)))
+    };
+    let told = |program: Program<'_>| {
+        let line = model::text::shortened(&program.line(), 80).into_owned();
+        Match::new(program.at, format!("runs a script from memory: {line}"))
+    };
+    if memory.is_empty() { Vec::new() } else { story.programs().filter(of_memory).take(8).map(told).collect() }
 }
 
 #[cfg(test)]
@@ -111,6 +134,14 @@ mod tests {
             }
         });
         miss(&BEHAVIOUR, run);
+    }
+
+    #[test]
+    fn a_script_in_a_memory_file() {
+        let mut run = Run::of("/usr/bin/perl", &["perl", "/app/m.pl"]);
+        run.push(1, What::Memfd { name: "x".to_owned(), result: 3 });
+        run.spawn(1, "/bin/dash", &["/bin/sh", "/proc/self/fd/3"]);
+        hit(&BEHAVIOUR, run, Weight::Proof, "runs a script from memory: /bin/sh /proc/self/fd/3");
     }
 
     #[test]
