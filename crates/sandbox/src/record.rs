@@ -19,6 +19,9 @@ const SAYINGS_MAX: usize = 100_000;
 /// Events of a run in all.
 const EVENTS_MAX: usize = 200_000;
 
+/// Sees each event as it is kept.
+pub type Live = Box<dyn Fn(&Event) + Send + Sync>;
+
 /// Takes events from the sensor, the simulated internet and the sandbox itself, from any thread.
 ///
 /// What a sample repeats is counted and not kept ([`Recorder::folded`]), so that noise cannot push out what matters: each kind of each
@@ -27,7 +30,7 @@ pub struct Recorder {
     /// `CLOCK_BOOTTIME` of the sample's first instruction, in nanoseconds; 0 before it.
     started_ns: AtomicU64,
     state: Mutex<State>,
-    live: Option<Box<dyn Fn(&Event) + Send + Sync>>,
+    live: Option<Live>,
 }
 
 #[derive(Default)]
@@ -41,7 +44,7 @@ struct State {
 impl Recorder {
     /// `live` sees every event that is kept, at once, before it has its number.
     #[must_use]
-    pub fn new(live: Option<Box<dyn Fn(&Event) + Send + Sync>>) -> Self {
+    pub fn new(live: Option<Live>) -> Self {
         Self { started_ns: AtomicU64::new(0), state: Mutex::default(), live }
     }
 

@@ -350,7 +350,6 @@ fn report(name: &str, reference: &str, rule_pack: &str, scanned_at: u64) -> Scan
         history: Some("RUN \0".to_owned()),
         findings: 1,
         remembered: false,
-        runs: Vec::new(),
     };
     let place = Location::File {
         layer: part("layer"),
@@ -386,6 +385,7 @@ fn report(name: &str, reference: &str, rule_pack: &str, scanned_at: u64) -> Scan
             Finding::new(observation(None), Location::History { line: 1 }, false),
         ],
         problems: vec![problem()],
+        runs: vec![],
         rule_pack: rule_pack.to_owned(),
         scanned_at,
         remembered: false,

@@ -51,7 +51,6 @@ pub(crate) fn report(name: &str, disposition: Disposition, layers: &[Digest], fi
         history: None,
         findings: 0,
         remembered: false,
-        runs: Vec::new(),
     };
     ScanReport {
         schema: SCHEMA.to_owned(),
@@ -78,6 +77,7 @@ pub(crate) fn report(name: &str, disposition: Disposition, layers: &[Digest], fi
         },
         findings,
         problems: vec![],
+        runs: vec![],
         rule_pack: "rules".to_owned(),
         scanned_at: 1_709_164_800,
         remembered: false,

@@ -5,7 +5,9 @@ use model::{Completeness, Concealment, Disposition, Finding, ScanReport, text::v
 
 use super::{
     Row,
+    deeds::{event_of, moment, told},
     picture::{anchor, picture},
+    run_page::{Targets, runs},
     table::serde_word,
     words::{advice, bytes_shown, circumstances, counted, counts, place, symbol, worst_first},
 };
@@ -122,20 +124,25 @@ fn categories(report: &ScanReport) -> String {
 fn article(report: &ScanReport, number: usize) -> Markup {
     let sorted = worst_first(&report.findings);
     let (evidence, facts): (Vec<&Finding>, Vec<&Finding>) = sorted.into_iter().partition(|finding| counts(finding));
+    let targets = Targets::of(report, number);
     html! {
         article id=(format!("image-{number}")) class=(report.verdict.disposition.word()) {
             (verdict(report, number))
-            h2 { "Layers " small { "and where the findings sit" } }
-            (picture(report, number))
+            // A recording that is judged again has none.
+            @if !report.image.layers.is_empty() || report.runs.is_empty() {
+                h2 { "Layers " small { "and where the findings in them sit" } }
+                (picture(report, number))
+            }
             @if !evidence.is_empty() {
                 h2 { (counted(evidence.len(), "finding")) " " small { "worst first" } }
-                @for finding in &evidence { (finding_card(finding, report, number)) }
+                @for finding in &evidence { (finding_card(finding, report, number, &targets)) }
             }
+            (runs(report, number))
             (unseen(report))
             @if !facts.is_empty() {
                 details {
                     summary { (counted(facts.len(), "fact")) " that did not count" }
-                    @for finding in facts.iter().take(FACTS_MAX) { (finding_card(finding, report, number)) }
+                    @for finding in facts.iter().take(FACTS_MAX) { (finding_card(finding, report, number, &targets)) }
                     @if facts.len() > FACTS_MAX {
                         p.soft { "… and " (facts.len() - FACTS_MAX) " more, which --format json lists." }
                     }
@@ -165,6 +172,9 @@ fn verdict(report: &ScanReport, number: usize) -> Markup {
                 None => {}
             }
             @if verdict.completeness != Completeness::Complete { li { "not everything was looked at" } }
+            @if !report.runs.is_empty() {
+                li.category { a href=(format!("#image-{number}-run-1")) { "was run: " (counted(report.runs.len(), "run")) } }
+            }
         }
         @if !verdict.reasons.is_empty() {
             h2 { "Why" }
@@ -189,14 +199,21 @@ fn verdict(report: &ScanReport, number: usize) -> Markup {
     }
 }
 
-fn finding_card(finding: &Finding, report: &ScanReport, number: usize) -> Markup {
+fn finding_card(finding: &Finding, report: &ScanReport, number: usize, targets: &Targets<'_>) -> Markup {
     let seen = &finding.observation;
     let circumstances = circumstances(finding, &report.image);
     html! {
         div class=(format!("finding {}", seen.severity.word())) id=(anchor(finding, number)) {
             h3 { em { (seen.severity) } (visible(&seen.title)) }
             p.place {
-                b.mono { (place(finding)) }
+                @match targets.get(finding) {
+                    Some(target) => a.mono href=(format!("#{target}")) { (place(finding)) },
+                    None => b.mono { (place(finding)) },
+                }
+                @if let Some((_, event)) = event_of(finding, report) {
+                    " " span.soft { (moment(event.at_us)) " in: " }
+                    span.mono { (visible(&told(&event.what))) }
+                }
                 @if !circumstances.is_empty() { " " span.soft { (circumstances.join(" · ")) } }
             }
             @if !seen.summary.is_empty() { pre { (visible(&seen.summary)) } }
@@ -258,9 +275,11 @@ fn identity(report: &ScanReport) -> Markup {
                 @if report.remembered { ", from the catalog" }
             }
         }
-        details {
-            summary { (counted(image.layers.len(), "layer digest")) }
-            ol.mono { @for layer in &image.layers { li { (layer.digest) } } }
+        @if !image.layers.is_empty() {
+            details {
+                summary { (counted(image.layers.len(), "layer digest")) }
+                ol.mono { @for layer in &image.layers { li { (layer.digest) } } }
+            }
         }
     }
 }

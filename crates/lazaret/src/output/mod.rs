@@ -1,13 +1,16 @@
 //! Reports as people and programs read them. Everything an image says is hostile text: `table` and `html` pass it
 //! through [`model::text::visible`], `html` escapes it too, `json` and `sarif` escape it as JSON.
 
+pub mod deeds;
 pub mod destination;
 pub mod html;
 pub mod json;
 pub mod picture;
+pub mod run_page;
 pub mod sarif;
 pub mod style;
 pub mod table;
+pub mod timeline;
 pub mod words;
 
 #[doc(hidden)]

@@ -67,7 +67,9 @@ fn marks(report: &ScanReport) -> BTreeMap<Option<usize>, Vec<&Finding>> {
     let index: BTreeMap<_, _> =
         report.image.layers.iter().enumerate().map(|(index, layer)| (layer.digest, index)).collect();
     let mut marks: BTreeMap<Option<usize>, Vec<&Finding>> = BTreeMap::new();
-    for finding in report.findings.iter().filter(|finding| counts(finding)) {
+    // What was seen in a run has its marks in that run's picture.
+    let at_rest = |it: &&Finding| !matches!(it.location, Location::Captured { .. } | Location::Event { .. });
+    for finding in report.findings.iter().filter(|finding| counts(finding)).filter(at_rest) {
         let layer = match &finding.location {
             Location::File { layer, .. } | Location::Layer { layer } => index.get(layer).copied(),
             Location::History { .. }

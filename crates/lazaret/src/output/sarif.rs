@@ -167,7 +167,18 @@ fn location(finding: &Finding) -> Value {
         Location::Config { field } => logical(field, "member", &message),
         Location::History { line } => logical(&format!("history[{line}]"), "member", &message),
         Location::Layer { layer } => logical(&layer.to_string(), "module", &message),
-        Location::Image | Location::Captured { .. } | Location::Event { .. } => logical("image", "module", &message),
+        Location::Image => logical("image", "module", &message),
+        Location::Event { run, sequence } => {
+            let mut place = logical(&format!("runs[{run}].events[{sequence}]"), "event", &message);
+            place["properties"] = json!({ "run": run, "event": sequence });
+            place
+        }
+        Location::Captured { run, path, sha256 } => {
+            let mut place = logical(&format!("runs[{run}].files[{path}]"), "resource", &message);
+            let inside = &finding.observation.inside;
+            place["properties"] = json!({ "run": run, "path": path, "sha256": sha256, "inside": inside });
+            place
+        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Reports for people in a terminal: the verdict first, then why, then where.
 
-use model::{Completeness, Concealment, Disposition, Finding, ScanReport, text::visible};
+use model::{
+    Completeness, Concealment, Disposition, EndReason, Finding, ScanReport,
+    text::{shortened, visible},
+};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
-    Row, reports,
+    Row,
+    deeds::{ended, event_of, figures, moment, purpose, told},
+    reports,
     style::{self, BOLD, DIM, paint},
     words::{advice, bytes_shown, circumstances, counted, counts, place, symbol, worst_first},
 };
@@ -18,6 +23,10 @@ const WIDTH_MAX: usize = 120;
 const FINDINGS_MAX: usize = 20;
 /// Problems of one image shown without `-v`.
 const PROBLEMS_MAX: usize = 8;
+/// Runs of one image shown.
+const RUNS_MAX: usize = 16;
+/// Longest name of a run, in characters: ours are numbers, those of recordings may be anything.
+const RUN_CHARS_MAX: usize = 16;
 
 /// How a table is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +118,7 @@ impl Page {
     fn report(&mut self, report: &ScanReport) {
         self.verdict(report);
         self.reasons(report);
+        self.runs(report);
         self.findings(report);
         self.unseen(report);
         self.layers(report);
@@ -155,6 +165,37 @@ impl Page {
         }
     }
 
+    /// A line a run: why, how it ended, its figures.
+    fn runs(&mut self, report: &ScanReport) {
+        if report.runs.is_empty() {
+            return;
+        }
+        self.heading(&format!("{} in the sandbox", counted(report.runs.len(), "run")));
+        for trace in report.runs.iter().take(RUNS_MAX) {
+            let first = format!("  {} ", visible(&shortened(&trace.head.run, RUN_CHARS_MAX)));
+            let mut words = vec![purpose(trace), ended(&trace.end.reason)];
+            if !matches!(trace.end.reason, EndReason::NotStarted { .. }) {
+                words.extend(figures(trace));
+            }
+            self.wrapped(&first, &words.join(" · "), anstyle::Style::new());
+            let end = &trace.end;
+            let mut odd = Vec::new();
+            if end.escapes_refused > 0 {
+                odd.push(format!("{} refused on the way out", end.escapes_refused));
+            }
+            if end.events_lost > 0 {
+                odd.push(format!("{} of {} events lost", end.events_lost, end.events_seen));
+            }
+            odd.extend(end.problems.iter().take(PROBLEMS_MAX).cloned());
+            if !odd.is_empty() {
+                self.wrapped("    ", &odd.join(" · "), DIM);
+            }
+        }
+        if report.runs.len() > RUNS_MAX {
+            self.line(&paint(DIM, format!("  … and {} more", report.runs.len() - RUNS_MAX)));
+        }
+    }
+
     fn findings(&mut self, report: &ScanReport) {
         let sorted = worst_first(&report.findings);
         let (evidence, facts): (Vec<&Finding>, Vec<&Finding>) = sorted.into_iter().partition(|it| counts(it));
@@ -184,6 +225,10 @@ impl Page {
         let severity = paint(style::severity(seen.severity), format!("{:<8}", seen.severity.word()));
         self.wrapped(&format!("  {severity} "), &seen.title, BOLD);
         self.wrapped("           ", &place(finding), anstyle::Style::new());
+        if let Some((_, event)) = event_of(finding, report) {
+            let line = format!("{} in: {}", moment(event.at_us), told(&event.what));
+            self.wrapped("           ", &line, anstyle::Style::new());
+        }
         let circumstances = circumstances(finding, &report.image);
         if !circumstances.is_empty() {
             self.wrapped("           ", &circumstances.join(" · "), anstyle::Style::new());

@@ -132,7 +132,8 @@ pub fn circumstances(finding: &Finding, image: &ImageIdentity) -> Vec<String> {
             words.push("inside an archive".to_owned());
         }
     }
-    if finding.runs {
+    // What a run shows needs no word that it runs.
+    if finding.runs && !matches!(finding.location, Location::Event { .. }) {
         let way = finding.origin.iter().flat_map(|origin| &origin.run_by).map(|step| visible(step));
         let way = way.collect::<Vec<_>>().join(" → ");
         words.push(if way.is_empty() { "the image runs it".to_owned() } else { format!("run by {way}") });

@@ -207,6 +207,7 @@ fn a_recording_is_judged_again_and_a_damaged_one_refused() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test waits for the machine")]
 fn killed_it_leaves_nothing() {
     let home = Home::new();
     let subject = subjects().into_iter().find(|subject| subject.name == "tiny-sleep").expect("a service");

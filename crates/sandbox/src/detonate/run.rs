@@ -112,7 +112,7 @@ impl Run<'_> {
                 uptime_seconds: 9 * 86_400 + self.options.seed % 86_400,
                 clock_shift_seconds: shift,
             },
-            network: Some(address.clone()),
+            network: Some(address),
             notify: notify::filter(&tricks, !with_bpf),
         };
         let mut head = TraceHead {
@@ -133,7 +133,7 @@ impl Run<'_> {
         };
 
         let live = {
-            let (observer, name) = (Arc::clone(observer), name.clone());
+            let observer = Arc::clone(observer);
             Box::new(move |event: &Event| observer.event(&name, event))
         };
         let recorder = Arc::new(Recorder::new(Some(live)));

@@ -10,6 +10,9 @@ use model::{
 
 use super::{Row, RowError};
 
+mod run;
+pub use run::ran;
+
 /// 2026-11-23T04:18:37Z.
 const SCANNED_AT: u64 = 1_795_407_517;
 
@@ -253,14 +256,14 @@ pub fn risky() -> ScanReport {
     report
 }
 
-/// One of each: malicious, risky, clean, and one that could not be read.
+/// One of each: malicious, risky, clean, one that was run, and one that could not be read.
 #[must_use]
 pub fn rows() -> Vec<Row> {
     let row = |report: ScanReport| Row { reference: report.image.reference.clone(), result: Ok(report) };
     let message = "docker.io/shop/gone:1 does not exist: check the name and the tag".to_owned();
     let failed =
         Row { reference: "docker.io/shop/gone:1".to_owned(), result: Err(RowError { kind: "not-found", message }) };
-    vec![row(miner()), row(risky()), row(clean()), failed]
+    vec![row(miner()), row(risky()), row(clean()), row(ran()), failed]
 }
 
 /// The same rows with `poison` appended to every text that can come from outside.
@@ -298,11 +301,12 @@ pub fn poisoned(poison: &str) -> Vec<Row> {
             match &mut finding.location {
                 Location::File { path, .. } => add(path),
                 Location::Config { field } => add(field),
-                Location::History { .. }
-                | Location::Layer { .. }
-                | Location::Image
-                | Location::Captured { .. }
-                | Location::Event { .. } => {}
+                Location::Captured { run, path, .. } => {
+                    add(run);
+                    add(path);
+                }
+                Location::Event { run, .. } => add(run),
+                Location::History { .. } | Location::Layer { .. } | Location::Image => {}
             }
         }
         for reason in &mut report.verdict.reasons {
@@ -316,6 +320,7 @@ pub fn poisoned(poison: &str) -> Vec<Row> {
             add(&mut problem.place);
             add(&mut problem.detail);
         }
+        report.runs = report.runs.iter().map(|trace| run::poisoned(trace, poison)).collect();
         add(&mut report.rule_pack);
         add(&mut report.schema);
     }
