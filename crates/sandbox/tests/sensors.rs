@@ -169,6 +169,14 @@ os.execve(f, ['innocent'], {})
 }
 
 #[test]
+fn bpf_sees_sleeps_where_nothing_skips_them() {
+    let options = bpf::Options { sleeps: true, ..bpf::Options::default() };
+    let (events, _) = by_bpf("import os; os.execv('/bin/sleep', ['sleep', '0.2'])", Path::new("/tmp"), options);
+    let slept = |event: &Event| matches!(event.what, What::Sleep { asked_ms: 200, skipped: false, .. });
+    assert!(events.iter().any(slept), "{events:?}");
+}
+
+#[test]
 fn a_program_that_was_written_first_is_known_as_such() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "import os, shutil; shutil.copy('/bin/true', './x'); os.execv('./x', ['x'])";

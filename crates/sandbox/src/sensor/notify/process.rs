@@ -136,23 +136,12 @@ impl Task {
 
     /// Address family of a socket of it; 0 where that cannot be told.
     fn family(self, descriptor: i32) -> u32 {
+        let Some(socket) = self.descriptor(descriptor) else { return 0 };
         let mut family: libc::c_int = 0;
         let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("small");
-        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
-        // SAFETY: descriptors that were made here are owned here; the buffer is as long as said.
+        #[expect(unsafe_code, reason = "nix does not know this option")]
+        // SAFETY: the buffer is as long as said.
         let answer = unsafe {
-            let process = libc::syscall(libc::SYS_pidfd_open, self.0, 0);
-            let Ok(process) = i32::try_from(process) else { return 0 };
-            if process < 0 {
-                return 0;
-            }
-            let process = OwnedFd::from_raw_fd(process);
-            let socket = libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0);
-            let Ok(socket) = i32::try_from(socket) else { return 0 };
-            if socket < 0 {
-                return 0;
-            }
-            let socket = OwnedFd::from_raw_fd(socket);
             libc::getsockopt(
                 socket.as_raw_fd(),
                 libc::SOL_SOCKET,
@@ -162,6 +151,22 @@ impl Task {
             )
         };
         if answer == 0 { family.cast_unsigned() } else { 0 }
+    }
+
+    /// One of its open files, opened here too.
+    pub(super) fn descriptor(self, descriptor: i32) -> Option<OwnedFd> {
+        let process = i64::from(self.status(0)?.host);
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: descriptors that come back are new and owned at once.
+        let owned = |answer: libc::c_long| unsafe {
+            i32::try_from(answer).ok().filter(|number| *number >= 0).map(|number| OwnedFd::from_raw_fd(number))
+        };
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: calls on numbers.
+        let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })?;
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: as above.
+        owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) })
     }
 
     /// Whether there is a file of this absolute path, as the process sees it. Links that leave its root are followed inside it.

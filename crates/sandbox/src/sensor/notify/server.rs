@@ -15,7 +15,7 @@ use probes::{folder, how};
 
 use super::{
     Keep, Kept,
-    clock::{Answer, Clock, Slept, read_time, write_time},
+    clock::{Answer, Clock, Slept, WAIT_NS_LEFT, WAIT_NS_MIN, read_time, real, write_time},
     filter::ARCH,
     listener::{Arrived, Listener, Reply},
     process::{Status, Task},
@@ -36,6 +36,8 @@ use crate::{
 const KNOWN_NS_MAX: u64 = 200_000_000;
 const KNOWN_MAX: usize = 4_096;
 const PROCESSES_MAX: usize = 65_536;
+/// Waits that are held at a time.
+const HELD_MAX: usize = 256;
 const STRINGS_MAX: usize = 256;
 const TIMER_ABSTIME: u64 = 1;
 /// `CLONE_NEW*`, with `CLONE_NEWTIME`.
@@ -53,10 +55,22 @@ pub(super) struct Server {
     depth: usize,
     known: HashMap<u32, (u64, Status)>,
     keep: Option<Keep>,
+    /// Waits that we hold, and what each is for.
+    held: Vec<Held>,
+    awaited: Vec<(OwnedFd, bool)>,
     /// Processes that were met, as the host counts.
     processes: HashMap<u32, Met>,
     /// Which process asked for the time by which call: told once.
     clocks: HashSet<(u32, c_long)>,
+}
+
+/// A wait in epoll that goes on here, where it can be ended.
+struct Held {
+    id: u64,
+    task: Task,
+    /// When we say that it ran out.
+    ends: i128,
+    asked_ms: u64,
 }
 
 /// What is known of a process.
@@ -87,6 +101,8 @@ impl Server {
             depth: 0,
             known: HashMap::new(),
             keep,
+            held: Vec::new(),
+            awaited: Vec::new(),
             processes: HashMap::new(),
             clocks: HashSet::new(),
         }
@@ -94,7 +110,9 @@ impl Server {
 
     pub(super) fn run(mut self, stop: &AtomicBool) -> SensorCounts {
         while !stop.load(Ordering::Relaxed) {
-            match self.listener.next() {
+            let arrived = self.listener.next(&mut self.awaited);
+            self.end_waits();
+            match arrived {
                 Arrived::Call(call) => {
                     let reply = self.answer(&call);
                     self.listener.reply(call.id, reply);
@@ -145,6 +163,7 @@ impl Server {
             libc::SYS_select => self.sleep(call, "select", 1, false, arguments[4], 1_000),
             libc::SYS_pselect6 => self.sleep(call, "pselect6", 1, false, arguments[4], 1),
             libc::SYS_futex => self.futex(call),
+            libc::SYS_epoll_wait | libc::SYS_epoll_pwait => self.epoll(call),
             _ => {
                 self.tell(call, number);
                 Reply::Continue
@@ -213,8 +232,7 @@ impl Server {
 
     fn poll(&mut self, call: &seccomp_notif) -> Reply {
         let task = Task(call.pid);
-        #[expect(clippy::cast_possible_truncation, reason = "an int, negative for no limit")]
-        let limit_ms = (call.data.args[2] as u32).cast_signed();
+        let limit_ms = int(call.data.args[2]);
         let slept = self.clock.sleep(1, i128::from(limit_ms) * 1_000_000, false, true);
         self.slept(task, "poll", &slept);
         if slept.answer == Answer::Over { Reply::Result(0) } else { Reply::Continue }
@@ -242,6 +260,51 @@ impl Server {
             let _ = task.write(address, &write_time(until, 1));
         }
         Reply::Continue
+    }
+
+    /// The wait goes on here: what it is for is looked at beside the calls, and if nothing comes of it for a while, it ran out.
+    fn epoll(&mut self, call: &seccomp_notif) -> Reply {
+        let task = Task(call.pid);
+        let (descriptor, limit_ms) = (int(call.data.args[0]), int(call.data.args[3]));
+        let limit = i128::from(limit_ms) * 1_000_000;
+        if !self.clock.shortens() || limit < WAIT_NS_MIN || self.held.len() >= HELD_MAX {
+            return Reply::Continue;
+        }
+        let Some(file) = task.descriptor(descriptor) else { return Reply::Continue };
+        if !self.listener.still_there(call.id) {
+            return Reply::Continue;
+        }
+        self.clock.waits(task, limit);
+        let asked_ms = u64::try_from(limit_ms).unwrap_or(0);
+        self.held.push(Held { id: call.id, task, ends: real(1) + WAIT_NS_LEFT, asked_ms });
+        self.awaited.push((file, false));
+        Reply::Later
+    }
+
+    /// Ends the waits that something came of, and those that ran out.
+    fn end_waits(&mut self) {
+        let now = real(1);
+        for at in (0..self.held.len()).rev() {
+            let (ran_out, readable) = (now >= self.held[at].ends, self.awaited[at].1);
+            if !ran_out && !readable {
+                continue;
+            }
+            let held = self.held.swap_remove(at);
+            self.awaited.swap_remove(at);
+            // A signal may have ended it.
+            let gone = !self.listener.still_there(held.id);
+            if gone || readable {
+                self.clock.woke(held.task);
+                self.listener.reply(held.id, Reply::Continue);
+                continue;
+            }
+            self.clock.goes_on(held.task);
+            if let Some(who) = self.who(held.task) {
+                let call = "epoll_wait".to_owned();
+                self.recorder.now(who.process, What::Sleep { call, asked_ms: held.asked_ms, skipped: true });
+            }
+            self.listener.reply(held.id, Reply::Result(0));
+        }
     }
 
     fn slept(&mut self, task: Task, call: &str, slept: &Slept) {
@@ -431,10 +494,15 @@ impl Server {
     }
 }
 
+/// An argument that is an `int`.
+fn int(argument: u64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel looks at these bits only")]
+    let low = argument as u32;
+    low.cast_signed()
+}
+
 fn opened(task: Task, descriptor: u64) -> Option<FileSeen> {
-    #[expect(clippy::cast_possible_truncation, reason = "an int")]
-    let descriptor = (descriptor as u32).cast_signed();
-    task.opened(descriptor)
+    task.opened(int(descriptor))
 }
 
 /// What a call's arguments lead to.
@@ -477,10 +545,7 @@ impl Read {
 }
 
 fn folder_of(task: Task, folder: u8, arguments: &[u64; 6]) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "an int")]
-    let descriptor = |argument: u8| {
-        arguments.get(usize::from(argument)).map_or(libc::AT_FDCWD, |value| (*value as u32).cast_signed())
-    };
+    let descriptor = |argument: u8| arguments.get(usize::from(argument)).map_or(libc::AT_FDCWD, |value| int(*value));
     match folder {
         0 => String::new(),
         folder::CURRENT => task.link("cwd"),
