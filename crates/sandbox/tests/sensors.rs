@@ -125,9 +125,19 @@ fn both_sensors_see_the_same() {
     let (events, counts) = by_bpf(PROGRAM, first.path(), bpf::Options::default());
     assert_eq!(counts.lost, 0);
     let bpf = lines(&events, first.path());
-    let notify = lines(&by_notify(PROGRAM, second.path(), None), second.path());
+    let noticed = by_notify(PROGRAM, second.path(), None);
+    let notify = lines(&noticed, second.path());
     assert!(bpf.len() > 40, "{bpf:#?}");
     assert_eq!(bpf.join("\n"), notify.join("\n"));
+    let written = |events: &[Event]| {
+        let of = |event: &Event| match &event.what {
+            What::Write { bytes, head, .. } => Some((*bytes, head.clone())),
+            _ => None,
+        };
+        events.iter().find_map(of)
+    };
+    assert_eq!(written(&events), Some((5, "aGVsbG8=".to_owned())));
+    assert_eq!(written(&noticed), written(&events));
 }
 
 #[test]

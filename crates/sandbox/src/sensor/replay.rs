@@ -66,7 +66,7 @@ pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// Reads a trace that [`write`] wrote.
+/// Reads a trace that [`write()`] wrote.
 ///
 /// # Errors
 ///

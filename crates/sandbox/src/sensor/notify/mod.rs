@@ -87,7 +87,9 @@ impl Sensor for Notify {
         if self.full {
             add("calls are seen before they are made: their result is 0, unless a file is plainly missing");
             add("arguments are read from memory that another thread may change after that");
-            add("what is written to files is not seen, only that they are opened for it");
+            add(
+                "writes are not seen: what is in a file that was opened for them is told once, as it is a little later",
+            );
             add("connections that are taken, and ends of processes by a signal, are not seen");
             add("a process is seen from its first call of interest on; processes that make none are not");
             add("32-bit calls are refused");

@@ -1,6 +1,7 @@
 //! Another process, seen from outside: its memory, its files, its number inside the sandbox. All may be gone or change at any time.
 
 use std::{
+    ffi::CString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     os::{
@@ -169,26 +170,44 @@ impl Task {
         owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) })
     }
 
-    /// Whether there is a file of this absolute path, as the process sees it. Links that leave its root are followed inside it.
+    /// Whether there is a file of this absolute path, as the process sees it. Only a clear no is one.
     pub(super) fn has(self, path: &str) -> bool {
-        let Ok(root) = File::open(format!("/proc/{}/root", self.0)) else { return true };
-        let Ok(path) = std::ffi::CString::new(path.trim_start_matches('/')) else { return false };
-        if path.is_empty() {
-            return true;
+        // Links below /proc do not lead for us where they lead for the process.
+        let other = path.is_empty() || path == "/" || path.starts_with("/proc/");
+        other || !matches!(self.find(path), Err(error) if error.raw_os_error() == Some(libc::ENOENT))
+    }
+
+    /// The length and first bytes of a file of this absolute path; none of what is no regular file.
+    pub(super) fn content(self, path: &str, most: u64) -> Option<(u64, Vec<u8>)> {
+        let found = self.find(path).ok()?;
+        let about = File::from(found.try_clone().ok()?).metadata().ok()?;
+        if !about.is_file() {
+            return None;
         }
+        // Opened only now that it is known to be no device and no pipe.
+        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).ok()?;
+        let mut bytes = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "bounded by take")]
+        file.take(most).read_to_end(&mut bytes).ok()?;
+        Some((about.len(), bytes))
+    }
+
+    /// A place in the process's root, not opened. Links that leave the root are followed inside it.
+    fn find(self, path: &str) -> io::Result<OwnedFd> {
+        let root = File::open(format!("/proc/{}/root", self.0)).map_err(|_| io::Error::from(io::ErrorKind::Other))?;
+        let path = CString::new(path.trim_start_matches('/'))?;
         // `struct open_how`: flags, mode, resolve. RESOLVE_IN_ROOT is 0x10.
         let how: [u64; 3] = [u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned()), 0, 0x10];
         #[expect(unsafe_code, reason = "nix has no openat2 with RESOLVE_IN_ROOT")]
         // SAFETY: the string and the struct outlive the call; a descriptor that comes back is owned at once.
-        let found = unsafe {
+        unsafe {
             let file =
                 libc::syscall(libc::SYS_openat2, root.as_raw_fd(), path.as_ptr(), how.as_ptr(), size_of_val(&how));
-            i32::try_from(file).ok().filter(|file| *file >= 0).map(|file| OwnedFd::from_raw_fd(file))
-        };
-        // Only a clear no is one: links below /proc do not lead for us where they lead for the process.
-        found.is_some()
-            || io::Error::last_os_error().raw_os_error() != Some(libc::ENOENT)
-            || path.as_bytes().starts_with(b"proc/")
+            match i32::try_from(file) {
+                Ok(file) if file >= 0 => Ok(OwnedFd::from_raw_fd(file)),
+                _ => Err(io::Error::last_os_error()),
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Answers calls, one at a time.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
+    mem,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -9,6 +10,7 @@ use std::{
     },
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use libc::{c_long, seccomp_notif};
 use model::{What, trace::Stream};
 use probes::{folder, how};
@@ -27,7 +29,7 @@ use crate::{
     sensor::{
         SensorCounts, Tricks,
         calls::{self, Call},
-        state::State,
+        state::{HEAD_BYTES_MAX, State},
         translate::{Asked, FileSeen, SLEEP_MS_MIN, stream, strings, translate},
     },
 };
@@ -38,6 +40,9 @@ const KNOWN_MAX: usize = 4_096;
 const PROCESSES_MAX: usize = 65_536;
 /// Waits that are held at a time.
 const HELD_MAX: usize = 256;
+/// Files opened to be written that are remembered, and how long.
+const OPENED_MAX: usize = 512;
+const WRITTEN_NS_MAX: u64 = 500_000_000;
 const STRINGS_MAX: usize = 256;
 const TIMER_ABSTIME: u64 = 1;
 /// `CLONE_NEW*`, with `CLONE_NEWTIME`.
@@ -57,6 +62,8 @@ pub(super) struct Server {
     keep: Option<Keep>,
     /// Waits that we hold, and what each is for.
     held: Vec<Held>,
+    /// Files that were opened to be written: what is in them is told a little later.
+    opened: VecDeque<Opened>,
     awaited: Vec<(OwnedFd, bool)>,
     /// Processes that were met, as the host counts.
     processes: HashMap<u32, Met>,
@@ -71,6 +78,14 @@ struct Held {
     /// When we say that it ran out.
     ends: i128,
     asked_ms: u64,
+}
+
+/// A file that was opened to be written.
+struct Opened {
+    at: u64,
+    task: Task,
+    who: Status,
+    path: String,
 }
 
 /// What is known of a process.
@@ -102,6 +117,7 @@ impl Server {
             known: HashMap::new(),
             keep,
             held: Vec::new(),
+            opened: VecDeque::new(),
             awaited: Vec::new(),
             processes: HashMap::new(),
             clocks: HashSet::new(),
@@ -112,6 +128,9 @@ impl Server {
         while !stop.load(Ordering::Relaxed) {
             let arrived = self.listener.next(&mut self.awaited);
             self.end_waits();
+            if self.opened.front().is_some_and(|oldest| boot_ns().saturating_sub(oldest.at) > WRITTEN_NS_MAX) {
+                self.tell_written(|opened, now| now.saturating_sub(opened.at) > WRITTEN_NS_MAX);
+            }
             match arrived {
                 Arrived::Call(call) => {
                     let reply = self.answer(&call);
@@ -121,6 +140,7 @@ impl Server {
                 Arrived::Over => break,
             }
         }
+        self.tell_written(|_, _| true);
         // Nothing is lost: a call that is not answered is not made.
         SensorCounts { seen: self.seen, lost: 0 }
     }
@@ -363,6 +383,24 @@ impl Server {
         sample
     }
 
+    /// Writes are not seen: what is in a file that was opened for it is looked at once it is likely to be there, and before it is gone.
+    fn tell_written(&mut self, which: impl Fn(&Opened, u64) -> bool) {
+        if self.opened.is_empty() {
+            return;
+        }
+        let now = boot_ns();
+        let (ready, later) = mem::take(&mut self.opened).into_iter().partition(|opened| which(opened, now));
+        self.opened = later;
+        for Opened { at, task, who, path } in ready {
+            if let Some((bytes, head)) = task.content(&path, HEAD_BYTES_MAX as u64).filter(|(bytes, _)| *bytes > 0) {
+                let head = BASE64_STANDARD.encode(head);
+                self.seen += 1;
+                self.state.remember_written(&path);
+                self.recorder.at(at, who.process, What::Write { path, bytes, calls: 1, head });
+            }
+        }
+    }
+
     fn keep(&mut self, kept: Kept<'_>) {
         if let Some(keep) = &mut self.keep {
             keep(kept);
@@ -421,6 +459,7 @@ impl Server {
             self.record(who.process, What::ExecFailed { path, result });
         }
         if number == libc::SYS_exit_group {
+            self.tell_written(|opened, _| opened.who.host == who.host);
             self.processes.remove(&who.host);
             if !sample {
                 return;
@@ -453,6 +492,7 @@ impl Server {
         if matches!(call.name, "execve" | "execveat") {
             // Without a path it is the file of the descriptor.
             let program = if path.is_empty() { task.link(&format!("fd/{}", arguments[0])) } else { path };
+            self.tell_written(|_, _| true);
             self.keep(Kept::File { path: &program, executed: true });
             if let Some(met) = self.processes.get_mut(&who.host) {
                 met.asked = Some((task, program));
@@ -482,6 +522,18 @@ impl Server {
         if missing(&what) {
             asked.result = -i64::from(libc::ENOENT);
             what = translate(&asked).unwrap_or(what);
+        }
+        match &what {
+            What::Unlink { path, .. } | What::Rename { from: path, .. } => {
+                self.tell_written(|opened, _| opened.path == *path);
+            }
+            What::Open { path, write: true, .. } if self.opened.len() < OPENED_MAX => {
+                let again = self.opened.iter().any(|opened| opened.path == *path && opened.who.host == who.host);
+                if !again {
+                    self.opened.push_back(Opened { at: boot_ns(), task, who, path: path.clone() });
+                }
+            }
+            _ => {}
         }
         match &what {
             What::Unlink { path, .. } | What::Open { path, truncate: true, .. } | What::Rename { to: path, .. } => {
