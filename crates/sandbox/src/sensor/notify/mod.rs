@@ -9,6 +9,7 @@ mod listener;
 mod process;
 mod server;
 pub(crate) mod vdso;
+mod watch;
 
 use std::{
     os::fd::OwnedFd,
