@@ -310,6 +310,28 @@ echo x > ./note; mkdir -p /run/x; mount -t tmpfs none /run/x; cp /bin/true /run/
     assert!(events.iter().any(wrote));
 }
 
+/// A daemon: its parents are gone by the time it does anything.
+#[test]
+fn both_sensors_see_what_an_orphan_does() {
+    let script = r"
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(0.2)
+        try: os.unlink('/lazaret/orphan')
+        except FileNotFoundError: pass
+        os._exit(0)
+    os._exit(0)
+os.wait(); time.sleep(0.5)
+";
+    let seen = |events: &[Event]| {
+        events.iter().any(|event| matches!(&event.what, What::Unlink { path, .. } if path == "/lazaret/orphan"))
+    };
+    assert!(seen(&by_bpf(script, Path::new("/tmp"), bpf::Options::default()).0));
+    assert!(seen(&by_notify(script, Path::new("/tmp"), None)));
+}
+
 #[test]
 fn without_bpf_what_will_be_gone_is_told_before() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -58,7 +58,7 @@ pub(super) struct Watch {
 struct Met {
     /// What a thread of it asked to run, until it is known whether it runs.
     asked: Option<(Task, String)>,
-    /// Whether it is the sample's: it runs a program, or one that does made it. Before that it is the launcher's.
+    /// Whether it is the sample's: the first one is the launcher's until it runs a program.
     sample: bool,
 }
 
@@ -130,11 +130,14 @@ impl Watch {
         if let Some(met) = self.processes.get(&who.host) {
             return met.sample;
         }
-        let sample = self.processes.get(&who.parent).is_some_and(|parent| parent.sample);
+        // Each listener has one process of the launcher's: the first. A parent may be gone, so it tells nothing.
+        let sample = !self.processes.is_empty();
         if self.processes.len() < PROCESSES_MAX {
             self.processes.insert(who.host, Met { asked: None, sample });
         }
-        if sample && let Some(parent) = Task(who.parent).status(self.depth) {
+        if self.processes.get(&who.parent).is_some_and(|parent| parent.sample)
+            && let Some(parent) = Task(who.parent).status(self.depth)
+        {
             self.record(parent.process, What::Fork { child: who.process, thread: false });
         }
         sample
