@@ -89,19 +89,22 @@ INLINE u32 number_of(struct task_struct *task, u32 depth)
     return number;
 }
 
-// The first process is in the very cgroup, and of the namespace that the sample counts by.
-INLINE u32 learn_depths(struct target *target, struct task_struct *task)
+// The first process is in the very cgroup; the first that runs a program is of the namespace that the sample counts by. What the launcher
+// does there before may be of another one, and is not told.
+INLINE u32 learn_depths(struct target *target, struct task_struct *task, u32 kind)
 {
     if (!target->cgroup_depth && current_cgroup() == target->cgroup) {
         struct css_set *set = READ(task, cgroups);
         struct cgroup *group = READ(set, dfl_cgrp);
         target->cgroup_depth = READ(group, level) + 1;
     }
-    if (!target->process_depth) {
-        struct pid *pid = READ(task, thread_pid);
-        target->process_depth = READ(pid, level) + 1;
-    }
-    return target->process_depth - 1;
+    if (target->process_depth)
+        return target->process_depth - 1;
+    struct pid *pid = READ(task, thread_pid);
+    u32 level = READ(pid, level);
+    if (kind == KIND_EXEC)
+        target->process_depth = level + 1;
+    return level;
 }
 
 INLINE struct record *begin(struct target *target, struct task_struct *task, u32 kind)
@@ -110,7 +113,7 @@ INLINE struct record *begin(struct target *target, struct task_struct *task, u32
     struct record *record = map_lookup(&scratch, &key);
     if (!record)
         return 0;
-    u32 depth = learn_depths(target, task);
+    u32 depth = learn_depths(target, task, kind);
     struct task_struct *leader = READ(task, group_leader);
     __builtin_memset(&record->head, 0, sizeof(record->head));
     record->head.at = boot_ns();
@@ -496,7 +499,7 @@ int on_exec(u64 *context)
         return 0;
     struct task_struct *parent = READ(task, real_parent);
     parent = READ(parent, group_leader);
-    record->head.parent = number_of(parent, learn_depths(target, task));
+    record->head.parent = number_of(parent, learn_depths(target, task, KIND_EXEC));
     struct cred *cred = READ(task, cred);
     record->head.user = READ(cred, euid.val);
     struct file *file = READ(program, file);
@@ -543,7 +546,7 @@ int on_fork(u64 *context)
     u32 host = READ(child, tgid);
     if (host == record->head.host)
         record->head.flags |= FLAG_THREAD;
-    record->head.arguments[0] = number_of(child, learn_depths(target, task));
+    record->head.arguments[0] = number_of(child, learn_depths(target, task, KIND_FORK));
     record->head.arguments[1] = host;
     finish(record);
     return 0;

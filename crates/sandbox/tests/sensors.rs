@@ -125,9 +125,19 @@ fn both_sensors_see_the_same() {
     let (events, counts) = by_bpf(PROGRAM, first.path(), bpf::Options::default());
     assert_eq!(counts.lost, 0);
     let bpf = lines(&events, first.path());
-    let notify = lines(&by_notify(PROGRAM, second.path(), None), second.path());
+    let noticed = by_notify(PROGRAM, second.path(), None);
+    let notify = lines(&noticed, second.path());
     assert!(bpf.len() > 40, "{bpf:#?}");
     assert_eq!(bpf.join("\n"), notify.join("\n"));
+    let written = |events: &[Event]| {
+        let of = |event: &Event| match &event.what {
+            What::Write { bytes, head, .. } => Some((*bytes, head.clone())),
+            _ => None,
+        };
+        events.iter().find_map(of)
+    };
+    assert_eq!(written(&events), Some((5, "aGVsbG8=".to_owned())));
+    assert_eq!(written(&noticed), written(&events));
 }
 
 #[test]
@@ -166,6 +176,14 @@ os.execve(f, ['innocent'], {})
     let exec = events.iter().find(|event| matches!(&event.what, What::Exec { nameless: true, .. })).expect("seen");
     assert!(matches!(&exec.what, What::Exec { path, written: true, .. } if path == "memfd:payload"), "{exec:?}");
     assert!(matches!(events.last().expect("events").what, What::Exit { code: 0, .. }), "it went on");
+}
+
+#[test]
+fn bpf_sees_sleeps_where_nothing_skips_them() {
+    let options = bpf::Options { sleeps: true, ..bpf::Options::default() };
+    let (events, _) = by_bpf("import os; os.execv('/bin/sleep', ['sleep', '0.2'])", Path::new("/tmp"), options);
+    let slept = |event: &Event| matches!(event.what, What::Sleep { asked_ms: 200, skipped: false, .. });
+    assert!(events.iter().any(slept), "{events:?}");
 }
 
 #[test]
@@ -290,6 +308,28 @@ echo x > ./note; mkdir -p /run/x; mount -t tmpfs none /run/x; cp /bin/true /run/
     assert_eq!(run("/usr/bin/true"), Some(false));
     let wrote = |event: &Event| matches!(&event.what, What::Write { path, .. } if path == "/opt/note");
     assert!(events.iter().any(wrote));
+}
+
+/// A daemon: its parents are gone by the time it does anything.
+#[test]
+fn both_sensors_see_what_an_orphan_does() {
+    let script = r"
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(0.2)
+        try: os.unlink('/lazaret/orphan')
+        except FileNotFoundError: pass
+        os._exit(0)
+    os._exit(0)
+os.wait(); time.sleep(0.5)
+";
+    let seen = |events: &[Event]| {
+        events.iter().any(|event| matches!(&event.what, What::Unlink { path, .. } if path == "/lazaret/orphan"))
+    };
+    assert!(seen(&by_bpf(script, Path::new("/tmp"), bpf::Options::default()).0));
+    assert!(seen(&by_notify(script, Path::new("/tmp"), None)));
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub type OnProgram = Box<dyn FnMut(i32, &str) + Send>;
 /// What more the sensor does.
 #[derive(Default)]
 pub struct Options {
-    /// Record sleeps: for runs where [`super::notify`] does not skip them.
+    /// Record sleeps, when they are over, but those until a moment: for runs where [`super::notify`] does not skip them.
     pub sleeps: bool,
     /// Called with the host's process id, and the name, of each program that is run without a name in any folder, while the process stands still:
     /// its bytes can be read from `/proc/PID/exe`. At most 64 times.

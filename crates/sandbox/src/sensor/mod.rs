@@ -6,6 +6,7 @@
 //! | [`notify`] | seccomp notification: skips sleeps and shifts the date; where BPF is not permitted, the only sensor |
 //! | [`replay`] | a recording, written and read back |
 //! | [`guard`] | the second guard of the network: refuses and counts what does not leave through the sample's own device |
+//! | [`mod@doctor`] | which of these work here |
 //! | `calls` | which system calls are of interest, one line each |
 //! | `translate` | a call and what is known of it to an event; the same for both sensors |
 //! | `state` | what must be remembered between events: known processes, folded writes |
@@ -18,6 +19,8 @@ pub mod notify;
 pub mod replay;
 mod state;
 mod translate;
+
+pub use doctor::{Check, doctor};
 
 /// Something that records what a sample asks of the kernel.
 pub trait Sensor: Send {

@@ -69,7 +69,7 @@ pub fn write(trace: &Trace, to: impl Write) -> io::Result<()> {
 /// Most runs of one recording.
 const RUNS_MAX: usize = 64;
 
-/// Reads all traces that [`write`] wrote one behind the other.
+/// Reads all traces that [`write()`] wrote one behind the other.
 ///
 /// # Errors
 ///
@@ -86,7 +86,7 @@ pub fn read_all(from: impl BufRead) -> Result<Vec<Trace>, ReplayError> {
     Ok(traces)
 }
 
-/// Reads a trace that [`write`] wrote.
+/// Reads a trace that [`write()`] wrote.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ const FOLDS_MAX: usize = 4_096;
 /// A fold is told at the latest this long after its first write.
 const FOLD_NS_MAX: u64 = 500_000_000;
 /// First bytes of what is written.
-const HEAD_BYTES_MAX: usize = 256;
+pub(super) const HEAD_BYTES_MAX: usize = 256;
 /// Paths and sockets that are remembered.
 const REMEMBERED_MAX: usize = 65_536;
 
@@ -127,7 +127,8 @@ impl State {
         self.bound.get(&socket).cloned().unwrap_or_default()
     }
 
-    fn remember_written(&mut self, path: &str) {
+    /// Remembers that the sample wrote a file of this path.
+    pub(super) fn remember_written(&mut self, path: &str) {
         if self.written.len() < REMEMBERED_MAX {
             self.written.insert(hash(path));
         }

@@ -8,9 +8,9 @@ use crate::sensor::Tricks;
 /// Sleeps shorter than this are slept.
 pub(super) const SLEEP_NS_MIN: i128 = 100_000_000;
 /// What is left of a long wait that may be for more than the time.
-const WAIT_NS_LEFT: i128 = 1_000_000_000;
+pub(super) const WAIT_NS_LEFT: i128 = 1_000_000_000;
 /// Waits shorter than this are left alone.
-const WAIT_NS_MIN: i128 = 5_000_000_000;
+pub(super) const WAIT_NS_MIN: i128 = 5_000_000_000;
 /// Sleeps of the run that are skipped altogether, and how long those after it take: a loop that sleeps must not become one that does not.
 const SKIPPED_MAX: u32 = 200;
 const SHORT_NS: i128 = 10_000_000;
@@ -49,7 +49,8 @@ pub(super) struct Clock {
     ahead_ns: i128,
     skipped_ns: i128,
     skipped: u32,
-    /// Waits that were shortened: when they end, and by how much. The clock moves when the thread is seen to go on after that.
+    /// Waits that were shortened: when they end, and until when they were to last on the sample's clock. The clock moves when the thread is seen to
+    /// go on after that: then the wait ran out, and was not ended by what it waited for.
     waits: HashMap<u32, (i128, i128)>,
 }
 
@@ -79,13 +80,29 @@ impl Clock {
         real(clock) + self.ahead(clock)
     }
 
-    /// A thread goes on: a shortened wait of it that is over moves the clock.
+    /// A thread goes on: a shortened wait of it that is over moves the clock, but not past the end of a wait beside it.
     pub(super) fn goes_on(&mut self, task: Task) {
-        if let Some((ends, by)) = self.waits.remove(&task.0)
-            && real(1) >= ends
-        {
-            self.skipped_ns += by;
+        let Some((_, until)) = self.waits.remove(&task.0).filter(|(ends, _)| real(1) >= *ends) else { return };
+        let now = self.now(1);
+        let first = self.waits.values().map(|(_, until)| *until).filter(|until| *until > now).min();
+        self.skipped_ns += (first.map_or(until, |first| until.min(first)) - now).max(0);
+    }
+
+    /// A wait of a thread begins, that we end after [`WAIT_NS_LEFT`] unless something comes of it.
+    pub(super) fn waits(&mut self, task: Task, left: i128) {
+        if self.waits.len() < WAITS_MAX {
+            self.waits.insert(task.0, (real(1) + WAIT_NS_LEFT, self.now(1) + left));
         }
+    }
+
+    /// Something came of it.
+    pub(super) fn woke(&mut self, task: Task) {
+        self.waits.remove(&task.0);
+    }
+
+    /// Whether waits that something else can end are shortened: not where skipped time does not show, they would begin again and again.
+    pub(super) fn shortens(&self) -> bool {
+        self.skip && self.answered
     }
 
     /// A sleep for nothing but the time. `limit` is in nanoseconds: how long, or, if `absolute`, until when on `clock`. `fixed`: the limit
@@ -118,9 +135,8 @@ impl Clock {
     /// A wait with a time limit, that something else can end.
     pub(super) fn wait(&mut self, task: Task, clock: u64, limit: i128, absolute: bool) -> Slept {
         let left = if absolute { limit - self.now(clock) } else { limit };
-        // Skipped time that does not show would let the wait begin again and again.
-        if self.skip && self.answered && left >= WAIT_NS_MIN && self.waits.len() < WAITS_MAX {
-            self.waits.insert(task.0, (real(1) + WAIT_NS_LEFT, left - WAIT_NS_LEFT));
+        if self.shortens() && left >= WAIT_NS_MIN {
+            self.waits(task, left);
             let until = if absolute { real(clock) + WAIT_NS_LEFT } else { WAIT_NS_LEFT };
             return Slept { answer: Answer::DoneUntil(until), left, skipped: true };
         }
@@ -135,7 +151,7 @@ impl Clock {
 }
 
 /// The kernel's clock, in nanoseconds.
-fn real(clock: u64) -> i128 {
+pub(super) fn real(clock: u64) -> i128 {
     let id = i32::try_from(clock).unwrap_or(0);
     nix::time::clock_gettime(nix::time::ClockId::from_raw(id))
         .map_or(0, |now| i128::from(now.tv_sec()) * 1_000_000_000 + i128::from(now.tv_nsec()))
@@ -191,9 +207,20 @@ mod tests {
         let before = clock.skipped_ns;
         clock.goes_on(Task(1));
         assert_eq!(clock.skipped_ns, before, "something else woke it");
-        clock.waits.insert(2, (0, HOUR));
+        let until = clock.now(1) + HOUR;
+        clock.waits.insert(2, (0, until));
+        clock.waits.insert(3, (0, until));
         clock.goes_on(Task(2));
-        assert_eq!(clock.skipped_ns, before + HOUR);
+        clock.goes_on(Task(3));
+        let moved = clock.skipped_ns - before;
+        assert!((HOUR - SLEEP_NS_MIN..=HOUR).contains(&moved), "two waits beside each other: {moved}");
+
+        let day = clock.now(1) + 24 * HOUR;
+        clock.waits.insert(2, (0, day));
+        clock.waits.insert(3, (0, clock.now(1) + HOUR));
+        let before = clock.skipped_ns;
+        clock.goes_on(Task(2));
+        assert!(clock.skipped_ns - before <= HOUR, "not past the other's end");
     }
 
     #[test]

@@ -31,6 +31,9 @@ const IOCTLS: [u32; 2] = [0x5412, 0x541c];
 /// `ARCH_SET_FS`: every program calls it once, before it is a second old.
 pub(super) const ARCH_SET_FS: u32 = 0x1002;
 
+/// Waits in epoll that are shorter are left alone.
+const WAIT_MS_MIN: u32 = 5_000;
+
 /// When a call is handed over.
 #[derive(Debug, Clone, Copy)]
 enum Test {
@@ -43,6 +46,8 @@ enum Test {
     All(u32, u32),
     /// The lower half is at most this.
     AtMost(u32, u32),
+    /// The lower half is a time in milliseconds of at least this.
+    AtLeast(u32, u32),
     /// The argument is not 0.
     Given(u32),
 }
@@ -101,6 +106,10 @@ fn handed_over(tricks: Tricks, full: bool) -> Vec<(c_long, Test)> {
         calls.push((libc::SYS_select, Test::OneOf(0, &[0])));
         calls.push((libc::SYS_pselect6, Test::OneOf(0, &[0])));
     }
+    if tricks.skip_sleeps && shifted {
+        calls.push((libc::SYS_epoll_wait, Test::AtLeast(3, WAIT_MS_MIN)));
+        calls.push((libc::SYS_epoll_pwait, Test::AtLeast(3, WAIT_MS_MIN)));
+    }
     if tricks.skip_sleeps || shifted {
         calls.push((libc::SYS_futex, Test::Given(3)));
     }
@@ -152,6 +161,13 @@ impl Test {
             Test::AtMost(argument, most) => {
                 program.extend([load(lower(argument)), jump(libc::BPF_JGT, most, 0, 1), give(ALLOW)]);
             }
+            // Negative is no limit.
+            Test::AtLeast(argument, least) => program.extend([
+                load(lower(argument)),
+                jump(libc::BPF_JGE, least, 0, 1),
+                jump(libc::BPF_JGT, i32::MAX.cast_unsigned(), 0, 1),
+                give(ALLOW),
+            ]),
             Test::Given(argument) => program.extend([
                 load(lower(argument)),
                 jump(libc::BPF_JEQ, 0, 0, 3),
@@ -252,6 +268,9 @@ mod tests {
         check(libc::SYS_sendto, [0; 6], ALLOW);
         check(libc::SYS_sendto, [0, 0, 0, 0, pointer, 0], NOTIFY);
         check(libc::SYS_futex, [0, 0, 0, 0x10, 0, 0], NOTIFY);
+        check(libc::SYS_epoll_wait, [0, 0, 0, 4_999, 0, 0], ALLOW);
+        check(libc::SYS_epoll_wait, [0, 0, 0, 5_000, 0, 0], NOTIFY);
+        check(libc::SYS_epoll_wait, [0, 0, 0, 0xffff_ffff, 0, 0], ALLOW);
         check(libc::SYS_clone, [0x0002_0011, 0, 0, 0, 0, 0], NOTIFY);
         check(libc::SYS_clone, [0x11, 0, 0, 0, 0, 0], ALLOW);
         check(0x4000_0000 + libc::SYS_read, [0; 6], libc::SECCOMP_RET_ERRNO | 38);

@@ -23,6 +23,8 @@ pub(super) enum Reply {
     Result(i32),
     /// It is not done; this is its result.
     Value(i64),
+    /// It waits on.
+    Later,
 }
 
 /// Where calls arrive.
@@ -37,17 +39,22 @@ pub(super) enum Arrived {
 }
 
 impl Listener {
-    /// Waits for a call, at most 20 ms.
-    pub(super) fn next(&self) -> Arrived {
-        let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+    /// Waits for a call, or for one of `others` to be readable, at most 20 ms. `others` says which of them are.
+    pub(super) fn next(&self, others: &mut [(OwnedFd, bool)]) -> Arrived {
+        let mut ready = vec![PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        ready.extend(others.iter().map(|(file, _)| PollFd::new(file.as_fd(), PollFlags::POLLIN)));
         match poll(&mut ready, PollTimeout::from(20_u8)) {
             Ok(0) | Err(nix::Error::EINTR) => return Arrived::Nothing,
             Ok(_) => {}
             Err(_) => return Arrived::Over,
         }
-        let events = ready[0].revents().unwrap_or(PollFlags::empty());
-        if !events.contains(PollFlags::POLLIN) {
-            return if events.is_empty() { Arrived::Nothing } else { Arrived::Over };
+        let found: Vec<_> = ready.iter().map(|file| file.revents().unwrap_or(PollFlags::empty())).collect();
+        drop(ready);
+        for ((_, readable), events) in others.iter_mut().zip(&found[1..]) {
+            *readable = !events.is_empty();
+        }
+        if !found[0].contains(PollFlags::POLLIN) {
+            return if found[0].is_empty() { Arrived::Nothing } else { Arrived::Over };
         }
         #[expect(unsafe_code, reason = "the kernel wants it zeroed")]
         // SAFETY: a struct of numbers, for which zeros are valid.
@@ -71,6 +78,7 @@ impl Listener {
             Reply::Continue => (CONTINUE, 0, 0),
             Reply::Result(error) => (0, error, 0),
             Reply::Value(value) => (0, 0, value),
+            Reply::Later => return,
         };
         let mut answer = seccomp_notif_resp { id, val, error, flags };
         let _ = self.control(SEND, &raw mut answer);

@@ -9,6 +9,7 @@ mod listener;
 mod process;
 mod server;
 pub(crate) mod vdso;
+mod watch;
 
 use std::{
     os::fd::OwnedFd,
@@ -87,7 +88,9 @@ impl Sensor for Notify {
         if self.full {
             add("calls are seen before they are made: their result is 0, unless a file is plainly missing");
             add("arguments are read from memory that another thread may change after that");
-            add("what is written to files is not seen, only that they are opened for it");
+            add(
+                "writes are not seen: what is in a file that was opened for them is told once, as it is a little later",
+            );
             add("connections that are taken, and ends of processes by a signal, are not seen");
             add("a process is seen from its first call of interest on; processes that make none are not");
             add("32-bit calls are refused");
@@ -95,10 +98,12 @@ impl Sensor for Notify {
         }
         if self.tricks.skip_sleeps {
             add(
-                "waits in epoll, and in poll or select for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for",
+                "waits in poll or select for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for",
             );
             if self.tricks.clock_shift_seconds == 0 {
-                add("the clock does not show skipped sleeps");
+                add(
+                    "the clock does not show skipped sleeps, and waits in epoll or for a futex take as long as they ask for",
+                );
             }
         }
         if self.tricks.clock_shift_seconds != 0 {

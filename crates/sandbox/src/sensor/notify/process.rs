@@ -1,6 +1,7 @@
 //! Another process, seen from outside: its memory, its files, its number inside the sandbox. All may be gone or change at any time.
 
 use std::{
+    ffi::CString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     os::{
@@ -136,23 +137,12 @@ impl Task {
 
     /// Address family of a socket of it; 0 where that cannot be told.
     fn family(self, descriptor: i32) -> u32 {
+        let Some(socket) = self.descriptor(descriptor) else { return 0 };
         let mut family: libc::c_int = 0;
         let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("small");
-        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
-        // SAFETY: descriptors that were made here are owned here; the buffer is as long as said.
+        #[expect(unsafe_code, reason = "nix does not know this option")]
+        // SAFETY: the buffer is as long as said.
         let answer = unsafe {
-            let process = libc::syscall(libc::SYS_pidfd_open, self.0, 0);
-            let Ok(process) = i32::try_from(process) else { return 0 };
-            if process < 0 {
-                return 0;
-            }
-            let process = OwnedFd::from_raw_fd(process);
-            let socket = libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0);
-            let Ok(socket) = i32::try_from(socket) else { return 0 };
-            if socket < 0 {
-                return 0;
-            }
-            let socket = OwnedFd::from_raw_fd(socket);
             libc::getsockopt(
                 socket.as_raw_fd(),
                 libc::SOL_SOCKET,
@@ -164,26 +154,60 @@ impl Task {
         if answer == 0 { family.cast_unsigned() } else { 0 }
     }
 
-    /// Whether there is a file of this absolute path, as the process sees it. Links that leave its root are followed inside it.
+    /// One of its open files, opened here too.
+    pub(super) fn descriptor(self, descriptor: i32) -> Option<OwnedFd> {
+        let process = i64::from(self.status(0)?.host);
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: descriptors that come back are new and owned at once.
+        let owned = |answer: libc::c_long| unsafe {
+            i32::try_from(answer).ok().filter(|number| *number >= 0).map(|number| OwnedFd::from_raw_fd(number))
+        };
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: calls on numbers.
+        let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) })?;
+        #[expect(unsafe_code, reason = "nix has no pidfd_getfd")]
+        // SAFETY: as above.
+        owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) })
+    }
+
+    /// Whether there is a file of this absolute path, as the process sees it. Only a clear no is one.
     pub(super) fn has(self, path: &str) -> bool {
-        let Ok(root) = File::open(format!("/proc/{}/root", self.0)) else { return true };
-        let Ok(path) = std::ffi::CString::new(path.trim_start_matches('/')) else { return false };
-        if path.is_empty() {
-            return true;
+        // Links below /proc do not lead for us where they lead for the process.
+        let other = path.is_empty() || path == "/" || path.starts_with("/proc/");
+        other || !matches!(self.find(path), Err(error) if error.raw_os_error() == Some(libc::ENOENT))
+    }
+
+    /// The length and first bytes of a file of this absolute path; none of what is no regular file.
+    pub(super) fn content(self, path: &str, most: u64) -> Option<(u64, Vec<u8>)> {
+        let found = self.find(path).ok()?;
+        let about = File::from(found.try_clone().ok()?).metadata().ok()?;
+        if !about.is_file() {
+            return None;
         }
+        // Opened only now that it is known to be no device and no pipe.
+        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd())).ok()?;
+        let mut bytes = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "bounded by take")]
+        file.take(most).read_to_end(&mut bytes).ok()?;
+        Some((about.len(), bytes))
+    }
+
+    /// A place in the process's root, not opened. Links that leave the root are followed inside it.
+    fn find(self, path: &str) -> io::Result<OwnedFd> {
+        let root = File::open(format!("/proc/{}/root", self.0)).map_err(|_| io::Error::from(io::ErrorKind::Other))?;
+        let path = CString::new(path.trim_start_matches('/'))?;
         // `struct open_how`: flags, mode, resolve. RESOLVE_IN_ROOT is 0x10.
         let how: [u64; 3] = [u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned()), 0, 0x10];
         #[expect(unsafe_code, reason = "nix has no openat2 with RESOLVE_IN_ROOT")]
         // SAFETY: the string and the struct outlive the call; a descriptor that comes back is owned at once.
-        let found = unsafe {
+        unsafe {
             let file =
                 libc::syscall(libc::SYS_openat2, root.as_raw_fd(), path.as_ptr(), how.as_ptr(), size_of_val(&how));
-            i32::try_from(file).ok().filter(|file| *file >= 0).map(|file| OwnedFd::from_raw_fd(file))
-        };
-        // Only a clear no is one: links below /proc do not lead for us where they lead for the process.
-        found.is_some()
-            || io::Error::last_os_error().raw_os_error() != Some(libc::ENOENT)
-            || path.as_bytes().starts_with(b"proc/")
+            match i32::try_from(file) {
+                Ok(file) if file >= 0 => Ok(OwnedFd::from_raw_fd(file)),
+                _ => Err(io::Error::last_os_error()),
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers calls, one at a time.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -10,62 +10,48 @@ use std::{
 };
 
 use libc::{c_long, seccomp_notif};
-use model::{What, trace::Stream};
-use probes::{folder, how};
+use model::What;
 
 use super::{
-    Keep, Kept,
-    clock::{Answer, Clock, Slept, read_time, write_time},
+    Keep,
+    clock::{Answer, Clock, Slept, WAIT_NS_LEFT, WAIT_NS_MIN, read_time, real, write_time},
     filter::ARCH,
     listener::{Arrived, Listener, Reply},
-    process::{Status, Task},
+    process::Task,
     vdso,
+    watch::Watch,
 };
 use crate::{
     Recorder,
-    record::boot_ns,
-    sensor::{
-        SensorCounts, Tricks,
-        calls::{self, Call},
-        state::State,
-        translate::{Asked, FileSeen, SLEEP_MS_MIN, stream, strings, translate},
-    },
+    sensor::{SensorCounts, Tricks, translate::SLEEP_MS_MIN},
 };
 
-/// Who a thread is, is asked again after this long: numbers are used again.
-const KNOWN_NS_MAX: u64 = 200_000_000;
-const KNOWN_MAX: usize = 4_096;
-const PROCESSES_MAX: usize = 65_536;
-const STRINGS_MAX: usize = 256;
+/// Waits that are held at a time.
+const HELD_MAX: usize = 256;
+/// Processes whose first look at the clock is told.
+const CLOCKS_MAX: usize = 65_536;
 const TIMER_ABSTIME: u64 = 1;
-/// `CLONE_NEW*`, with `CLONE_NEWTIME`.
-const NEW_SPACES: u64 = 0x7e02_0080;
 
 pub(super) struct Server {
     listener: Listener,
     clock: Clock,
     shifted: bool,
     full: bool,
-    recorder: Arc<Recorder>,
-    state: State,
-    seen: u64,
-    /// Depth of the sample's process namespace: that of the first process.
-    depth: usize,
-    known: HashMap<u32, (u64, Status)>,
-    keep: Option<Keep>,
-    /// Processes that were met, as the host counts.
-    processes: HashMap<u32, Met>,
+    watch: Watch,
+    /// Waits that we hold, and what each is for.
+    held: Vec<Held>,
+    awaited: Vec<(OwnedFd, bool)>,
     /// Which process asked for the time by which call: told once.
     clocks: HashSet<(u32, c_long)>,
 }
 
-/// What is known of a process.
-#[derive(Default)]
-struct Met {
-    /// What a thread of it asked to run, until it is known whether it runs.
-    asked: Option<(Task, String)>,
-    /// Whether it is the sample's: it runs a program, or one that does made it. Before that it is the launcher's.
-    sample: bool,
+/// A wait in epoll that goes on here, where it can be ended.
+struct Held {
+    id: u64,
+    task: Task,
+    /// When we say that it ran out.
+    ends: i128,
+    asked_ms: u64,
 }
 
 impl Server {
@@ -81,20 +67,19 @@ impl Server {
             clock: Clock::new(tricks),
             shifted: tricks.clock_shift_seconds != 0,
             full,
-            recorder,
-            state: State::default(),
-            seen: 0,
-            depth: 0,
-            known: HashMap::new(),
-            keep,
-            processes: HashMap::new(),
+            watch: Watch::new(recorder, keep),
+            held: Vec::new(),
+            awaited: Vec::new(),
             clocks: HashSet::new(),
         }
     }
 
     pub(super) fn run(mut self, stop: &AtomicBool) -> SensorCounts {
         while !stop.load(Ordering::Relaxed) {
-            match self.listener.next() {
+            let arrived = self.listener.next(&mut self.awaited);
+            self.end_waits();
+            self.watch.tell_old();
+            match arrived {
                 Arrived::Call(call) => {
                     let reply = self.answer(&call);
                     self.listener.reply(call.id, reply);
@@ -104,14 +89,15 @@ impl Server {
             }
         }
         // Nothing is lost: a call that is not answered is not made.
-        SensorCounts { seen: self.seen, lost: 0 }
+        SensorCounts { seen: self.watch.finish(), lost: 0 }
     }
 
     fn answer(&mut self, call: &seccomp_notif) -> Reply {
         let task = Task(call.pid);
         let number = c_long::from(call.data.nr);
         if call.data.arch != ARCH {
-            return self.foreign(task, number);
+            self.watch.foreign(task, number);
+            return Reply::Result(-libc::ENOSYS);
         }
         self.clock.goes_on(task);
         let arguments = call.data.args;
@@ -122,7 +108,7 @@ impl Server {
                     let _ = vdso::replace(task);
                 }
                 if self.full {
-                    self.runs(task);
+                    self.watch.runs(task);
                 }
                 Reply::Continue
             }
@@ -145,8 +131,9 @@ impl Server {
             libc::SYS_select => self.sleep(call, "select", 1, false, arguments[4], 1_000),
             libc::SYS_pselect6 => self.sleep(call, "pselect6", 1, false, arguments[4], 1),
             libc::SYS_futex => self.futex(call),
+            libc::SYS_epoll_wait | libc::SYS_epoll_pwait => self.epoll(call),
             _ => {
-                self.tell(call, number);
+                self.watch.tell(call, &self.listener);
                 Reply::Continue
             }
         }
@@ -177,9 +164,9 @@ impl Server {
     }
 
     fn asked_time(&mut self, call: &seccomp_notif, name: &'static str) {
-        let Some(who) = self.who(Task(call.pid)) else { return };
-        if self.clocks.len() < PROCESSES_MAX && self.clocks.insert((who.host, c_long::from(call.data.nr))) {
-            self.recorder.now(who.process, What::Clock { call: name.to_owned() });
+        let Some(who) = self.watch.who(Task(call.pid)) else { return };
+        if self.clocks.len() < CLOCKS_MAX && self.clocks.insert((who.host, c_long::from(call.data.nr))) {
+            self.watch.recorder.now(who.process, What::Clock { call: name.to_owned() });
         }
     }
 
@@ -213,8 +200,7 @@ impl Server {
 
     fn poll(&mut self, call: &seccomp_notif) -> Reply {
         let task = Task(call.pid);
-        #[expect(clippy::cast_possible_truncation, reason = "an int, negative for no limit")]
-        let limit_ms = (call.data.args[2] as u32).cast_signed();
+        let limit_ms = int(call.data.args[2]);
         let slept = self.clock.sleep(1, i128::from(limit_ms) * 1_000_000, false, true);
         self.slept(task, "poll", &slept);
         if slept.answer == Answer::Over { Reply::Result(0) } else { Reply::Continue }
@@ -244,249 +230,65 @@ impl Server {
         Reply::Continue
     }
 
+    /// The wait goes on here: what it is for is looked at beside the calls, and if nothing comes of it for a while, it ran out.
+    fn epoll(&mut self, call: &seccomp_notif) -> Reply {
+        let task = Task(call.pid);
+        let (descriptor, limit_ms) = (int(call.data.args[0]), int(call.data.args[3]));
+        let limit = i128::from(limit_ms) * 1_000_000;
+        if !self.clock.shortens() || limit < WAIT_NS_MIN || self.held.len() >= HELD_MAX {
+            return Reply::Continue;
+        }
+        let Some(file) = task.descriptor(descriptor) else { return Reply::Continue };
+        if !self.listener.still_there(call.id) {
+            return Reply::Continue;
+        }
+        self.clock.waits(task, limit);
+        let asked_ms = u64::try_from(limit_ms).unwrap_or(0);
+        self.held.push(Held { id: call.id, task, ends: real(1) + WAIT_NS_LEFT, asked_ms });
+        self.awaited.push((file, false));
+        Reply::Later
+    }
+
+    /// Ends the waits that something came of, and those that ran out.
+    fn end_waits(&mut self) {
+        let now = real(1);
+        for at in (0..self.held.len()).rev() {
+            let (ran_out, readable) = (now >= self.held[at].ends, self.awaited[at].1);
+            if !ran_out && !readable {
+                continue;
+            }
+            let held = self.held.swap_remove(at);
+            self.awaited.swap_remove(at);
+            // A signal may have ended it.
+            let gone = !self.listener.still_there(held.id);
+            if gone || readable {
+                self.clock.woke(held.task);
+                self.listener.reply(held.id, Reply::Continue);
+                continue;
+            }
+            self.clock.goes_on(held.task);
+            if let Some(who) = self.watch.who(held.task) {
+                let call = "epoll_wait".to_owned();
+                self.watch.recorder.now(who.process, What::Sleep { call, asked_ms: held.asked_ms, skipped: true });
+            }
+            self.listener.reply(held.id, Reply::Result(0));
+        }
+    }
+
     fn slept(&mut self, task: Task, call: &str, slept: &Slept) {
         let asked_ms = u64::try_from(slept.left / 1_000_000).unwrap_or(0);
         if asked_ms >= SLEEP_MS_MIN
-            && let Some(who) = self.who(task)
+            && let Some(who) = self.watch.who(task)
         {
             let skipped = slept.skipped;
-            self.recorder.now(who.process, What::Sleep { call: call.to_owned(), asked_ms, skipped });
+            self.watch.recorder.now(who.process, What::Sleep { call: call.to_owned(), asked_ms, skipped });
         }
     }
 }
 
-// As the only sensor.
-impl Server {
-    /// A 32-bit call: its numbers mean something else, so nothing would be seen.
-    fn foreign(&mut self, task: Task, number: c_long) -> Reply {
-        self.seen += 1;
-        if let Some(who) = self.who(task) {
-            let detail = format!("call {number} of the 32-bit interface");
-            self.recorder.now(who.process, What::Refused { what: "32-bit call".to_owned(), detail });
-        }
-        Reply::Result(-libc::ENOSYS)
-    }
-
-    fn who(&mut self, task: Task) -> Option<Status> {
-        let now = boot_ns();
-        if let Some((asked, status)) = self.known.get(&task.0)
-            && now.saturating_sub(*asked) < KNOWN_NS_MAX
-        {
-            return Some(*status);
-        }
-        if self.depth == 0 {
-            self.depth = task.depth();
-        }
-        let status = task.status(self.depth)?;
-        if self.known.len() >= KNOWN_MAX {
-            self.known.clear();
-        }
-        self.known.insert(task.0, (now, status));
-        Some(status)
-    }
-
-    /// Meets a process, for the first time or again: whether it is the sample's.
-    fn meet(&mut self, who: &Status) -> bool {
-        if let Some(met) = self.processes.get(&who.host) {
-            return met.sample;
-        }
-        let sample = self.processes.get(&who.parent).is_some_and(|parent| parent.sample);
-        if self.processes.len() < PROCESSES_MAX {
-            self.processes.insert(who.host, Met { asked: None, sample });
-        }
-        if sample && let Some(parent) = Task(who.parent).status(self.depth) {
-            self.record(parent.process, What::Fork { child: who.process, thread: false });
-        }
-        sample
-    }
-
-    fn keep(&mut self, kept: Kept<'_>) {
-        if let Some(keep) = &mut self.keep {
-            keep(kept);
-        }
-    }
-
-    /// The first calls of a new program: what was asked to run does.
-    fn runs(&mut self, task: Task) {
-        let Some(who) = self.who(task) else { return };
-        self.meet(&who);
-        let Some(met) = self.processes.get_mut(&who.host) else { return };
-        if met.asked.take().is_none() {
-            return;
-        }
-        met.sample = true;
-        let path = task.link("exe");
-        let path = path.trim_end_matches(" (deleted)").to_owned();
-        let nameless = path.starts_with("memfd:") || !task.has(&path);
-        if nameless && let Ok(host) = i32::try_from(who.host) {
-            self.keep(Kept::Program { host });
-        }
-        let parent = Task(who.parent).status(self.depth).map_or(0, |parent| parent.process);
-        let known_parent = self.processes.get(&who.parent).is_some_and(|parent| parent.sample);
-        let standard = |descriptor| {
-            let file = task.opened(descriptor)?;
-            stream(file.mode, file.family).filter(|stream| *stream != Stream::File)
-        };
-        let what = What::Exec {
-            written: nameless || self.state.was_written(&path),
-            path,
-            arguments: strings(&task.file("cmdline"), STRINGS_MAX),
-            environment: strings(&task.file("environ"), STRINGS_MAX),
-            parent: if known_parent { parent } else { 0 },
-            user: who.user,
-            nameless,
-            standard_input: standard(0),
-            standard_output: standard(1),
-        };
-        self.record(who.process, what);
-    }
-
-    fn record(&mut self, process: u32, what: What) {
-        self.seen += 1;
-        self.recorder.now(process, what);
-    }
-
-    fn tell(&mut self, notified: &seccomp_notif, number: c_long) {
-        let task = Task(notified.pid);
-        let Some(who) = self.who(task) else { return };
-        let arguments = notified.data.args;
-        let sample = self.meet(&who);
-        // Another call of the same thread: what it asked to run did not.
-        let pending = self.processes.get_mut(&who.host);
-        if let Some((_, path)) = pending.and_then(|met| met.asked.take_if(|(asking, _)| *asking == task)) {
-            let result = -i64::from(if task.has(&path) { libc::EACCES } else { libc::ENOENT });
-            self.record(who.process, What::ExecFailed { path, result });
-        }
-        if number == libc::SYS_exit_group {
-            self.processes.remove(&who.host);
-            if !sample {
-                return;
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "the kernel keeps eight bits")]
-            let code = i32::from(arguments[0] as u8);
-            return self.record(who.process, What::Exit { code, signal: 0, cpu_ms: 0 });
-        }
-        let Some(call) = calls::find(number) else { return };
-        let read = Read::new(task, call, &arguments);
-        if !self.listener.still_there(notified.id) {
-            return;
-        }
-        let file = call.interest.file;
-        let file =
-            if matches!(file, 0 | folder::RESULT) { None } else { opened(task, arguments[usize::from(file) - 1]) };
-        // For `dup2` the file that will be there.
-        let file = if call.name.starts_with("dup") { opened(task, arguments[0]) } else { file };
-        let result = if call.name.starts_with("dup") { i64::try_from(arguments[1]).unwrap_or(0) } else { 0 };
-        let mut asked = Asked {
-            call,
-            arguments,
-            result,
-            parts: [&read.parts[0], &read.parts[1]],
-            folders: read.folders.clone(),
-            filesystem: &read.filesystem,
-            file,
-        };
-        let path = asked.path(0);
-        if matches!(call.name, "execve" | "execveat") {
-            // Without a path it is the file of the descriptor.
-            let program = if path.is_empty() { task.link(&format!("fd/{}", arguments[0])) } else { path };
-            self.keep(Kept::File { path: &program, executed: true });
-            if let Some(met) = self.processes.get_mut(&who.host) {
-                met.asked = Some((task, program));
-            }
-            return;
-        }
-        if !sample {
-            return;
-        }
-        if call.name == "listen" {
-            let at = asked.file.as_ref().map(|file| self.state.bound(file.id)).unwrap_or_default();
-            return self.record(who.process, What::Listen { at, result: 0 });
-        }
-        let missing = |what: &What| match what {
-            What::Open { create: false, path, .. }
-            | What::Unlink { path, .. }
-            | What::Rename { from: path, .. }
-            | What::Link { target: path, symbolic: false, .. }
-            | What::Chmod { path, .. } => !task.has(path),
-            _ => false,
-        };
-        let Some(mut what) = translate(&asked) else { return };
-        // Its flags are in memory, where the filter cannot look.
-        if matches!(&what, What::Namespace { call, flags, .. } if call == "clone3" && flags & NEW_SPACES == 0) {
-            return;
-        }
-        if missing(&what) {
-            asked.result = -i64::from(libc::ENOENT);
-            what = translate(&asked).unwrap_or(what);
-        }
-        match &what {
-            What::Unlink { path, .. } | What::Open { path, truncate: true, .. } | What::Rename { to: path, .. } => {
-                self.keep(Kept::File { path, executed: false });
-            }
-            _ => {}
-        }
-        self.state.learn(&mut what, asked.file.as_ref());
-        self.record(who.process, what);
-    }
-}
-
-fn opened(task: Task, descriptor: u64) -> Option<FileSeen> {
-    #[expect(clippy::cast_possible_truncation, reason = "an int")]
-    let descriptor = (descriptor as u32).cast_signed();
-    task.opened(descriptor)
-}
-
-/// What a call's arguments lead to.
-struct Read {
-    parts: [Vec<u8>; 2],
-    folders: [String; 2],
-    filesystem: Vec<u8>,
-}
-
-impl Read {
-    fn new(task: Task, call: &Call, arguments: &[u64; 6]) -> Self {
-        let mut read = Self { parts: Default::default(), folders: Default::default(), filesystem: Vec::new() };
-        let interest = call.interest;
-        for part in 0..2 {
-            let argument = usize::from(interest.argument[part]);
-            let at = |number: usize| arguments.get(number).copied().unwrap_or(0);
-            let (from, next) = (at(argument), at(argument + 1));
-            read.parts[part] = match interest.how[part] {
-                how::TEXT | how::NAME => task.string(from),
-                how::MOUNT => {
-                    read.filesystem = task.string(next);
-                    task.string(from)
-                }
-                how::ADDRESS => task.bytes(from, next.min(128)),
-                how::MESSAGE => {
-                    let message = task.bytes(from, 16);
-                    let word = |at: usize| message.get(at..).map_or(0, super::super::translate::number);
-                    task.bytes(word(0), (word(8) & 0xffff_ffff).min(128))
-                }
-                how::STRUCT => task.bytes(from, 24),
-                _ => Vec::new(),
-            };
-            let relative = matches!(interest.how[part], how::TEXT | how::MOUNT) && !read.parts[part].starts_with(b"/");
-            if relative && !read.parts[part].is_empty() {
-                read.folders[part] = folder_of(task, interest.folder[part], arguments);
-            }
-        }
-        read
-    }
-}
-
-fn folder_of(task: Task, folder: u8, arguments: &[u64; 6]) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "an int")]
-    let descriptor = |argument: u8| {
-        arguments.get(usize::from(argument)).map_or(libc::AT_FDCWD, |value| (*value as u32).cast_signed())
-    };
-    match folder {
-        0 => String::new(),
-        folder::CURRENT => task.link("cwd"),
-        argument => match descriptor(argument - 1) {
-            libc::AT_FDCWD => task.link("cwd"),
-            descriptor => task.link(&format!("fd/{descriptor}")),
-        },
-    }
+/// An argument that is an `int`.
+pub(super) fn int(argument: u64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel looks at these bits only")]
+    let low = argument as u32;
+    low.cast_signed()
 }
