@@ -189,8 +189,16 @@ class Builder(images.Builder):
         path, digest, diff = self.layer({**step, "links": "merged"})
         return {"mediaType": images.MEDIA + "layer.v1.tar+gzip", **self.layout.add_file(path, digest)}, diff
 
+    def trusted(self, step):
+        """The bundle that ca-certificates' own script would make."""
+        with tarfile.open(self.layer({**step, "links": "merged"})[0]) as tar:
+            return b"".join(tar.extractfile(member).read() for member in tar if member.name.startswith("usr/share/ca-certificates/mozilla/") and member.isreg())
+
     def subject_files(self, recipe):
         layer = images.LayerTar()
+        for step in recipe.get("steps", []):
+            if "ca-certificates" in step.get("debian", []):
+                layer.file("etc/ssl/certs/ca-certificates.crt", self.trusted(step))
         for file in recipe.get("files", []):
             data, mode = self.sources.data(file)
             layer.file(file["path"], data, mode)
@@ -204,14 +212,15 @@ class Builder(images.Builder):
                 have = [tar.extractfile(f"./etc/{name}").read().decode() for name in ("passwd", "group")]
             layer.file("etc/passwd", (have[0] + "".join(f"{user}:x:{uid}:{uid}::/var/lib/{user}:/bin/sh\n" for user, uid in users.items())).encode())
             layer.file("etc/group", (have[1] + "".join(f"{user}:x:{uid}:\n" for user, uid in users.items())).encode())
-        return layer.bytes()
+        return layer.bytes() if layer.seen else b""
 
     def subject(self, name, recipe):
         tiny = recipe.get("base", "busybox") == "busybox"
         steps = [self.pack("tiny", self.tiny)] if tiny else [self.kept({"base": "minbase"}), *map(self.kept, recipe.get("steps", []))]
         told = ["ADD rootfs.tar /"] if tiny else ["ADD base.tar /", *(self.told(step, "") for step in recipe.get("steps", []))]
-        if recipe.get("files") or recipe["kind"] == "standin":
-            steps.append(self.pack(name, lambda: self.subject_files(recipe)))
+        files = self.subject_files(recipe)
+        if files:
+            steps.append(self.pack(name, lambda: files))
             told.append("COPY . /")
         config = {"Env": [images.PATH, *map(self.sources.variable, recipe.get("env", []))], "Cmd": recipe["cmd"]}
         if "ports" in recipe:
