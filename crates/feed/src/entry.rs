@@ -1,162 +1,239 @@
-//! One line of the feed.
+//! What the feed says of a digest, and how that changes.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use model::{Category, Confidence, Digest, Finding, Severity, Weight};
-use serde::Serialize;
+use model::{Category, Confidence, Digest, Platform, Severity};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{bounded::Bounded, date::rfc3339, evidence};
+use crate::candidate::Omitted;
 
 /// Name and version of the JSON of an entry.
-pub const SCHEMA: &str = "lazaret.feed/1";
+pub const SCHEMA: &str = "lazaret.feed/2";
 
-/// What a listed digest is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// An image index with a bad child; the children name which.
-    Index,
-    /// An image.
-    Manifest,
-    /// An image's config: Docker's image id.
-    Config,
-    /// A layer that carries the evidence itself.
-    Layer,
-    /// A file that is proof.
-    File,
+model::words! {
+    /// What a listed digest is.
+    Role {
+        /// An image index with a bad child; the children name which.
+        Index = "index",
+        /// An image.
+        Manifest = "manifest",
+        /// An image's config: Docker's image id.
+        Config = "config",
+        /// A layer that carries the evidence itself.
+        Layer = "layer",
+        /// A file that is proof.
+        File = "file",
+    }
 }
 
-/// Whether a digest is still listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// It is.
-    Active,
+model::words! {
+    /// What a consumer should do with it.
+    List {
+        /// Nobody should run it.
+        Block = "block",
+        /// A person should know: risky or suspicious.
+        Advise = "advise",
+    }
 }
 
-/// One line of the feed. Categories, severity, confidence and evidence are those of the findings the entry itself rests on:
-/// for an index, manifest or config all of its images' findings of malice, for a layer those in it, for a file those on it.
+model::words! {
+    /// How settled an entry is.
+    Channel {
+        /// New: one kind of evidence, and nobody has looked.
+        Candidate = "candidate",
+        /// Two independent kinds of evidence, or a person's approval.
+        Stable = "stable",
+    }
+}
+
+model::words! {
+    /// Whether a digest is still listed. Entries are never deleted.
+    Status {
+        /// It is.
+        Active = "active",
+        /// It was wrong, or is no longer true: `reason` says why.
+        Withdrawn = "withdrawn",
+        /// Another entry (`superseded_by`) says it better.
+        Superseded = "superseded",
+    }
+}
+
+model::words! {
+    /// Kinds of evidence that do not share their errors.
+    EvidenceKind {
+        /// Found at rest.
+        Static = "static",
+        /// Seen while it ran.
+        Runtime = "runtime",
+        /// Others list one of its files or hosts.
+        Intelligence = "intelligence",
+        /// A person looked.
+        Person = "person",
+    }
+}
+
+/// `LZ-2026-17`: year it was first listed, and its number in that year. Decimal, unbounded, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// From 2000 to 2255.
+    pub year: u16,
+    /// From 1.
+    pub number: u32,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LZ-{}-{}", self.year, self.number)
+    }
+}
+
+impl FromStr for EntryId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no entry id: LZ-YEAR-NUMBER");
+        let (year, number) = text.strip_prefix("LZ-").and_then(|rest| rest.split_once('-')).ok_or_else(wrong)?;
+        let digits = |text: &str| !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        let year = Some(year).filter(|year| digits(year)).and_then(|year| year.parse().ok());
+        let number = Some(number).filter(|number| digits(number)).and_then(|number| number.parse().ok());
+        match (year, number) {
+            (Some(year @ 2000..=2255), Some(number)) => Ok(Self { year, number }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Serialize for EntryId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EntryId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What the feed says of one digest. Key: digest and role. Fields are only ever added within one [`SCHEMA`].
 /// Each list has at most [`LISTED_MAX`](crate::LISTED_MAX) values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: String,
+    /// What people and policies name it by.
+    pub id: EntryId,
     /// What is listed.
     pub digest: Digest,
     /// As what.
     pub role: Role,
+    /// Of an index's child or an image, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// To block, or to advise on.
+    pub list: List,
+    /// How settled it is.
+    pub channel: Channel,
+    /// Whether it still holds.
+    pub status: Status,
+    /// Why it was withdrawn or superseded. Written by a person of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The entry that says it better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<EntryId>,
     /// What it is.
     pub categories: BTreeSet<Category>,
     /// The worst among the stable findings.
     pub severity: Severity,
     /// The best among the stable findings.
     pub confidence: Confidence,
-    /// When one of the images it belongs to was first seen: RFC 3339, UTC.
-    pub first_seen: String,
-    /// Names in registries they were seen under: context, never a key. Hostile text. Names of local archives and folders
-    /// are left out: they say nothing elsewhere, and may be private.
-    pub references: BTreeSet<String>,
+    /// What the evidence is, in one line of ours; what is quoted of the sample is escaped.
+    pub summary: String,
+    /// Kinds of evidence it rests on.
+    pub kinds: BTreeSet<EvidenceKind>,
     /// Ids of the findings it rests on; the weightiest where there are too many.
     pub evidence: BTreeSet<String>,
+    /// Names in registries it was seen under: context, never a key. Hostile text.
+    pub references: BTreeSet<String>,
+    /// When one of the images it belongs to was first seen: RFC 3339, UTC.
+    pub first_seen: String,
+    /// When it was first listed: RFC 3339, UTC.
+    pub listed_at: String,
+    /// When this entry last changed: RFC 3339, UTC.
+    pub changed_at: String,
     /// What it is listed as a part of.
     pub parents: BTreeSet<Digest>,
-    /// For an index its bad manifests, for a manifest its config and listed layers, for a config without manifest its listed
-    /// layers, for a layer its listed files.
+    /// For an index its bad manifests, for a manifest its config and listed layers, for a layer its listed files.
     pub children: BTreeSet<Digest>,
+    /// Whom blocking it would hit.
+    pub blast: Blast,
     /// How many values the lists leave out.
     pub omitted: Omitted,
-    /// Whether it is still listed.
-    pub status: Status,
 }
 
-/// How many values each list of an [`Entry`] leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Omitted {
-    /// Of the references.
-    pub references: usize,
-    /// Of the evidence.
-    pub evidence: usize,
-    /// Of the parents.
-    pub parents: usize,
-    /// Of the children.
-    pub children: usize,
+/// Blast radius: whom an entry hits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blast {
+    /// Pulls of the repositories it was seen in, where a registry says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulls: Option<u64>,
+    /// Images in our catalog that hold it.
+    pub images: u64,
 }
 
-/// Stable, weighty and severe first, then by id.
-type Ranked = (Reverse<(bool, Weight, Severity)>, String);
-
-/// An entry in the making: every image that has the digest adds to it.
-pub(crate) struct Draft {
-    categories: BTreeSet<Category>,
-    severity: Severity,
-    confidence: Confidence,
-    first_seen: u64,
-    references: Bounded<String>,
-    evidence: Bounded<Ranked>,
-    pub(crate) parents: Bounded<Digest>,
-    pub(crate) children: Bounded<Digest>,
-}
-
-impl Default for Draft {
-    fn default() -> Self {
-        Self {
-            categories: BTreeSet::new(),
-            severity: Severity::Info,
-            confidence: Confidence::Low,
-            first_seen: u64::MAX,
-            references: Bounded::default(),
-            evidence: Bounded::default(),
-            parents: Bounded::default(),
-            children: Bounded::default(),
-        }
+model::words! {
+    /// What happened to an entry.
+    ChangeKind {
+        /// It is new.
+        Listed = "listed",
+        /// More, or other, evidence.
+        Updated = "updated",
+        /// From `candidate` to `stable`.
+        Promoted = "promoted",
+        /// A person approved it.
+        Approved = "approved",
+        /// It no longer holds.
+        Withdrawn = "withdrawn",
+        /// Another entry replaces it.
+        Superseded = "superseded",
     }
 }
 
-impl Draft {
-    pub(crate) fn rest_on(&mut self, findings: &[&Finding]) {
-        for finding in findings {
-            let (seen, stable) = (&finding.observation, evidence::is_stable(finding));
-            self.categories.insert(seen.category);
-            if stable {
-                self.severity = self.severity.max(seen.severity);
-                self.confidence = self.confidence.max(seen.confidence);
-            }
-            self.evidence.insert((Reverse((stable, seen.weight, seen.severity)), finding.id.clone()));
-        }
-    }
+/// One line of the ledger, and one leaf of the transparency log: its JSON on one line, without the line end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// From 0, without a gap: the leaf's index in the log.
+    pub sequence: u64,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The whole entry after it.
+    pub entry: Entry,
+}
 
-    /// `first` in seconds since 1970.
-    pub(crate) fn seen(&mut self, first: u64, references: &[String]) {
-        self.first_seen = self.first_seen.min(first);
-        for reference in references {
-            self.references.insert(reference.clone());
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    pub(crate) fn finish(self, digest: Digest, role: Role) -> Entry {
-        let (references, more_references) = self.references.finish();
-        let (evidence, more_evidence) = self.evidence.finish();
-        let (parents, more_parents) = self.parents.finish();
-        let (children, more_children) = self.children.finish();
-        Entry {
-            schema: SCHEMA,
-            digest,
-            role,
-            categories: self.categories,
-            severity: self.severity,
-            confidence: self.confidence,
-            first_seen: rfc3339(self.first_seen),
-            references,
-            evidence: evidence.into_iter().map(|(_, id)| id).collect(),
-            parents,
-            children,
-            omitted: Omitted {
-                references: more_references,
-                evidence: more_evidence,
-                parents: more_parents,
-                children: more_children,
-            },
-            status: Status::Active,
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        for text in ["LZ-2026-1", "LZ-2026-100000", "LZ-2255-4294967295"] {
+            assert_eq!(text.parse::<EntryId>().map(|id| id.to_string()), Ok(text.to_owned()));
+        }
+        for text in [
+            "",
+            "LZ-2026",
+            "LZ-2026-0",
+            "LZ-2026-01",
+            "LZ-1999-1",
+            "LZ-2026--1",
+            "LZ-2026-+1",
+            "lz-2026-1",
+            "LZ-2026-4294967296",
+        ] {
+            assert!(text.parse::<EntryId>().is_err(), "{text}");
         }
     }
 }

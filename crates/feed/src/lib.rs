@@ -19,20 +19,23 @@
 //! A config, layer or file of the known-good set is never listed, on whatever evidence.
 
 mod bounded;
+mod candidate;
 mod date;
-mod entry;
+pub mod entry;
 mod evidence;
 mod held;
 mod listing;
+pub mod shard;
 
 use std::io::Write;
 
 use store::{Catalog, StoreError};
 
 pub use bounded::LISTED_MAX;
-pub use entry::{Entry, Omitted, Role, SCHEMA, Status};
+pub use candidate::{Candidate, Omitted};
+pub use entry::{Change, ChangeKind, Channel, Entry, EntryId, EvidenceKind, List, Role, SCHEMA, Status};
 
-/// Writes an [`Entry`] for every listed digest as JSON lines, sorted by digest and role; byte-equal for an equal catalog.
+/// Writes a [`Candidate`] for every listed digest as JSON lines, sorted by digest and role; byte-equal for an equal catalog.
 /// Returns how many lines.
 ///
 /// # Errors

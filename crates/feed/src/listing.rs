@@ -6,13 +6,14 @@ use model::{Digest, Disposition, Finding, LayerSummary, Location, Locator, ScanR
 use store::{Catalog, StoreError};
 
 use crate::{
-    entry::{Draft, Entry, Role},
+    candidate::{Candidate, Draft},
+    entry::Role,
     evidence::{self, Strength},
     held::Held,
 };
 
 /// Every entry, by digest and role.
-pub(crate) fn entries(catalog: &dyn Catalog) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn entries(catalog: &dyn Catalog) -> Result<Vec<Candidate>, StoreError> {
     let mut listing = Listing { held: Held::read(catalog)?, drafts: BTreeMap::new() };
     let mut failed = None;
     catalog.for_each_report(&mut |report| {

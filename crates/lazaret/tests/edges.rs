@@ -8,12 +8,14 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("behaviour", &["model"]),
     ("feed", &["model", "store"]),
+    // Knows what is listed, and resolves names.
+    ("gate", &["feed", "model", "registry"]),
     ("harbour", &[]),
     ("hunt", &["behaviour", "inspect", "layer", "model", "registry", "sandbox", "store", "verdict"]),
     ("inspect", &["layer", "model"]),
     ("layer", &["model"]),
     // The binary makes what the pipeline is handed: rules, catalog, registry options and ceilings.
-    ("lazaret", &["behaviour", "feed", "hunt", "inspect", "layer", "model", "registry", "sandbox", "store"]),
+    ("lazaret", &["behaviour", "feed", "gate", "hunt", "inspect", "layer", "model", "registry", "sandbox", "store"]),
     ("model", &[]),
     ("probes", &[]),
     ("registry", &["layer", "model"]),

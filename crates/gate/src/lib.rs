@@ -1,0 +1,5 @@
+//! Says whether an image may be run: one engine that answers from memory, and the doors it stands behind.
+
+pub mod decision;
+
+pub use decision::{Decision, Effect, Hit, Subject};
