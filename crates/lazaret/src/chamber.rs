@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use hunt::{Detonating, UntilCertain};
+use hunt::{Detonating, UntilCertain, Unwatched};
 use model::Trace;
 use sandbox::{
     detonate::{Detonation, Observer, Options},
@@ -84,7 +84,7 @@ pub struct Chamber {
 
 impl Chamber {
     /// Opens the folder of unpacked layers and removes what a killed Lazaret left there. `wants_all` keeps traces and packets for
-    /// [`Chamber::take_traces`] and [`Chamber::take_packets`].
+    /// [`Chamber::take_traces`] and [`Chamber::take_packets`]; `watched` shows the runs, which are then of one image at a time.
     ///
     /// # Errors
     ///
@@ -94,6 +94,7 @@ impl Chamber {
         catalog: Option<&Path>,
         wants_traces: bool,
         wants_packets: bool,
+        watched: bool,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, Failure> {
         let folder = match (&arguments.unpacked, catalog) {
@@ -138,8 +139,10 @@ impl Chamber {
                 kept.packets.extend(detonation.packets.iter().cloned());
             }
         };
-        let live = Arc::new(Live::new(surroundings.meter));
-        let observer: Arc<dyn Observer> = Arc::new(UntilCertain(live));
+        let observer: Arc<dyn Observer> = match watched {
+            true => Arc::new(UntilCertain(Arc::new(Live::new(surroundings.meter)))),
+            false => Arc::new(UntilCertain(Arc::new(Unwatched))),
+        };
         Ok(Self { store, options, observer, force: arguments.force, kept, keep: Box::new(keep) })
     }
 

@@ -115,6 +115,7 @@ pub fn run_and_keep(
             station.store(),
             keep.record.is_some(),
             keep.packets.is_some(),
+            true,
             surroundings,
         )?),
         false => None,
