@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use hunt::{Detonating, UntilCertain, Unwatched};
+use hunt::{Detonating, Onlooker, UntilCertain, Unwatched};
 use model::Trace;
 use sandbox::{
     detonate::{Detonation, Observer, Options},
@@ -77,6 +77,7 @@ pub struct Chamber {
     store: Store,
     options: Options,
     observer: Arc<dyn Observer>,
+    live: Option<Arc<Live>>,
     force: bool,
     kept: Arc<Mutex<Kept>>,
     keep: Box<dyn Fn(&Detonation) + Sync>,
@@ -139,11 +140,17 @@ impl Chamber {
                 kept.packets.extend(detonation.packets.iter().cloned());
             }
         };
-        let observer: Arc<dyn Observer> = match watched {
-            true => Arc::new(UntilCertain(Arc::new(Live::new(surroundings.meter)))),
-            false => Arc::new(UntilCertain(Arc::new(Unwatched))),
+        let live = watched.then(|| Arc::new(Live::new(surroundings.meter)));
+        let observer: Arc<dyn Observer> = match &live {
+            Some(live) => Arc::new(UntilCertain(Arc::clone(live) as Arc<dyn Onlooker>)),
+            None => Arc::new(UntilCertain(Arc::new(Unwatched))),
         };
-        Ok(Self { store, options, observer, force: arguments.force, kept, keep: Box::new(keep) })
+        Ok(Self { store, options, observer, live, force: arguments.force, kept, keep: Box::new(keep) })
+    }
+
+    /// Takes the picture of the runs away before a result is written.
+    pub fn clear(&self) {
+        self.live.iter().for_each(|live| live.clear());
     }
 
     /// What the pipeline needs. `again`: run also what the catalog has a report on.

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use model::{Event, Observation, TraceHead, Weight, What, text::visible};
 use sandbox::detonate::Observer;
 
-use crate::progress::Meter;
+use crate::{output::words::bytes_shown, progress::Meter};
 
 /// Most lines of processes, of conversations, of findings.
 const PROCESSES_MAX: usize = 10;
@@ -68,6 +68,13 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the picture away before a result is written.
+    pub fn clear(&self) {
+        for bar in self.state().shown.drain(..) {
+            bar.finish_and_clear();
+        }
+    }
+
     fn draw(&self, state: &mut State) {
         let Some(bars) = &self.bars else { return };
         let lines = state.run.lines();
@@ -84,14 +91,6 @@ impl Live {
         }
         for (bar, line) in state.shown.iter().zip(lines) {
             bar.set_message(line);
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        for bar in self.state().shown.drain(..) {
-            bar.finish_and_clear();
         }
     }
 }
@@ -183,11 +182,13 @@ impl Run {
     }
 
     fn lines(&self) -> Vec<String> {
-        let memory = crate::output::words::bytes_shown(self.memory_bytes);
+        let count = self.processes.len();
+        let noun = if count == 1 { "process" } else { "processes" };
+        let memory = bytes_shown(self.memory_bytes);
         let seconds = self.at_us as f64 / 1e6;
         let mut lines = vec![
             self.title.clone(),
-            format!("  {seconds:.0} s · CPU {} % · {memory} · {} processes", self.cpu_percent, self.processes.len()),
+            format!("  {seconds:.0} s · CPU {} % · {memory} · {count} {noun}", self.cpu_percent),
         ];
         let mut shown = 0;
         let roots = self.processes.iter().filter(|(_, process)| !self.processes.contains_key(&process.parent));
