@@ -18,7 +18,7 @@ use sandbox::{
     launch::{LaunchError, Layer, Store, UnpackLimits},
 };
 
-use crate::{Context, image::Parts};
+use crate::{Context, documented, image::Parts};
 
 /// Events of one run that a report keeps: those that findings name, then those that tell most.
 const EVENTS_MAX: usize = 2_000;
@@ -141,7 +141,7 @@ fn subject(parts: &Parts, others: Vec<(String, Vec<String>)>) -> Subject {
         folder: config.working_dir.clone(),
         user: config.user.clone(),
         ports: ports(config),
-        others,
+        others: documented::examples(config).into_iter().chain(others).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod crawl;
 mod detonate;
+mod documented;
 mod image;
 mod intelligence;
 mod known;
