@@ -26,6 +26,7 @@ mod evidence;
 mod held;
 mod listing;
 pub mod shard;
+pub mod trust;
 
 use std::io::Write;
 
