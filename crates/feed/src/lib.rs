@@ -23,6 +23,7 @@ mod candidate;
 mod date;
 pub mod entry;
 mod evidence;
+pub mod forms;
 mod held;
 mod listing;
 pub mod shard;
