@@ -211,9 +211,9 @@ impl Guard {
         }
     }
 
-    /// What must never be blocked, ascending: for those who keep lists of that.
-    pub(crate) fn never(&self) -> Vec<Digest> {
-        self.forbidden.keys().copied().collect()
+    /// What must never be blocked, and why.
+    pub(crate) fn into_forbidden(self) -> BTreeMap<Digest, Refusal> {
+        self.forbidden
     }
 }
 
@@ -254,6 +254,6 @@ mod tests {
         assert!(said(&Digest::of(b"official")).is_err_and(|text| text.ends_with("docker.io/library/nginx:1")));
         assert!(said(&Digest::of(b"")).is_err_and(|text| text.contains("empty")));
         assert_eq!(said(&Digest::of(b"else")), Ok(()));
-        assert_eq!(guard.never().len(), EMPTY.len() + 2);
+        assert_eq!(guard.into_forbidden().len(), EMPTY.len() + 2);
     }
 }

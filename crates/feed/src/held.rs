@@ -82,6 +82,10 @@ impl Held {
         Ok(())
     }
 
+    pub(crate) fn into_forbidden(self) -> BTreeMap<Digest, Refusal> {
+        self.guard.into_forbidden()
+    }
+
     pub(crate) const fn guard(&self) -> &Guard {
         &self.guard
     }

@@ -27,6 +27,7 @@ pub mod guard;
 mod held;
 pub mod ledger;
 mod listing;
+pub mod publish;
 pub mod shard;
 #[cfg(test)]
 mod testing;

@@ -25,8 +25,8 @@ pub struct Found {
     pub refused: BTreeSet<Refused>,
     /// How many more were refused.
     pub refused_more: usize,
-    /// What no person may list either, ascending.
-    pub never: Vec<Digest>,
+    /// What no person may list either, and why. Known-good files beyond those of listed layers are not in it.
+    pub forbidden: BTreeMap<Digest, Refusal>,
 }
 
 /// Asks the catalog what could be listed under `rules`.
@@ -205,8 +205,8 @@ impl Listing {
             let others = if list == List::Block { held.others(&digest) } else { 0 };
             draft.finish(digest, role, list, others)
         };
-        let never = held.guard().never();
-        Found { candidates: all.into_iter().map(finish).collect(), refused, refused_more: more, never }
+        let candidates = all.into_iter().map(finish).collect();
+        Found { candidates, refused, refused_more: more, forbidden: held.into_forbidden() }
     }
 }
 

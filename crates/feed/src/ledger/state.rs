@@ -39,6 +39,12 @@ impl State {
         self.entries.values()
     }
 
+    /// All entries, sorted by digest and role.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries.into_values().collect()
+    }
+
     /// The entry of a digest in one role.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Entry> {
