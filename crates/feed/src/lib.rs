@@ -31,6 +31,7 @@ pub mod publish;
 pub mod shard;
 #[cfg(test)]
 mod testing;
+pub mod trust;
 
 use std::io::Write;
 
