@@ -23,6 +23,8 @@ mod candidate;
 mod date;
 pub mod entry;
 mod evidence;
+
+pub mod forms;
 pub mod guard;
 mod held;
 pub mod ledger;
