@@ -15,7 +15,8 @@ use super::{surely_blocked, testing::*};
 /// The Python that has the clients.
 pub(crate) fn python() -> PathBuf {
     let given = std::env::var("LAZARET_TOOLS").ok();
-    let tools = given.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools"), PathBuf::from);
+    let tools =
+        given.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools"), PathBuf::from);
     let python = tools.join("python/bin/python");
     assert!(python.is_file(), "{} is missing: run `make tools`", python.display());
     python
