@@ -1,10 +1,31 @@
 //! Says whether an image may be run: one engine that answers from memory, and the doors it stands behind.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`decision`] | the words of question and answer |
+//! | [`policy`] | what an organisation makes of a listed digest |
+//! | [`engine`] | decides; holds the feed in memory and takes a new one while it runs |
+//! | [`resolve`] | from a name to all digests of what it means |
+//! | [`door`] | what every door is handed, and how its server runs |
+//! | [`proxy`] | a pull-through registry |
+//! | [`docker`] | Docker's authorization plugin |
+//! | [`probe`], [`canary`] | whether the gate can be walked around from this host |
 
 pub mod canary;
 pub mod decision;
 pub mod docker;
 pub mod door;
+pub mod engine;
+mod head;
+mod index;
+pub mod policy;
 pub mod probe;
 pub mod proxy;
+pub mod resolve;
+#[cfg(test)]
+mod testing;
 
 pub use decision::{Decision, Effect, Hit, Subject};
+pub use engine::{Engine, EngineError};
+pub use policy::{Policy, PolicyError};
+pub use resolve::Resolver;

@@ -12,6 +12,7 @@
 //! | [`stream`] | a blob in constant memory |
 //! | [`refusal`] | OCI's error body |
 //!
+//! A client that has a tag goes on by digest: an exemption by reference has to fit `registry/repository@sha256:…` too, so end it in `*`.
 //! Upstream it uses the operator's credentials, whoever asks: who may reach the proxy may pull what they open. It stores no blob.
 //! Source: OCI distribution-spec v1.1.
 
@@ -46,7 +47,10 @@ use self::{
     manifests::Manifests,
     refusal::Refusal,
 };
-use crate::{Decision, Effect, Subject, canary, door, door::Decide};
+use crate::{
+    Decision, Effect, Subject, canary,
+    door::{self, Door},
+};
 
 /// Blobs on their way at once; each takes a thread and half a MiB.
 const BLOBS_MAX: usize = 256;
@@ -65,7 +69,7 @@ pub struct Named {
 pub struct Proxy {
     upstreams: Vec<Named>,
     names: Vec<String>,
-    decide: Decide,
+    door: Door,
     manifests: Manifests,
     blobs: Arc<Semaphore>,
 }
@@ -73,9 +77,9 @@ pub struct Proxy {
 impl Proxy {
     /// Ready to serve.
     #[must_use]
-    pub fn new(upstreams: Vec<Named>, decide: Decide) -> Self {
+    pub fn new(upstreams: Vec<Named>, door: Door) -> Self {
         let names = upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-        Self { upstreams, names, decide, manifests: Manifests::default(), blobs: Arc::new(Semaphore::new(BLOBS_MAX)) }
+        Self { upstreams, names, door, manifests: Manifests::default(), blobs: Arc::new(Semaphore::new(BLOBS_MAX)) }
     }
 
     /// Answers pulls on `listener` until `stop` is set.
@@ -85,7 +89,8 @@ impl Proxy {
     /// Those of the listener.
     pub fn serve(self, listener: TcpListener, stop: &AtomicBool) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        door::run(BLOBS_MAX + CALLS_MAX, stop, |stop| async {
+        let door = self.door.clone();
+        door::run(&door, BLOBS_MAX + CALLS_MAX, stop, |stop| async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let router = Router::new().fallback(answer).with_state(Arc::new(self));
             axum::serve(listener, router)
@@ -131,7 +136,7 @@ impl Proxy {
             Selector::Tag(tag) => format!("{}:{tag}", name.full()),
             Selector::Digest(digest) => format!("{}@{digest}", name.full()),
         };
-        let decision = allowed((self.decide)(&subject::of(&parsed, reference)))?;
+        let decision = allowed(subject::decide(&self.door, &parsed, &reference))?;
         Ok((Known { media_type: media_type(&raw, &parsed), raw }, decision))
     }
 
@@ -140,7 +145,7 @@ impl Proxy {
             return Err(Refusal::canary());
         }
         let reference = Some(format!("{}@{digest}", name.full()));
-        allowed((self.decide)(&Subject { reference, digests: vec![(*digest, None)], unresolved: None }))
+        allowed(self.door.decide(&Subject { reference, digests: vec![(*digest, None)], unresolved: None }))
     }
 
     fn blob(&self, name: &Name, digest: &Digest, from: Option<u64>) -> Result<(Passing, Decision), Refusal> {
