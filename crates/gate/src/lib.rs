@@ -9,13 +9,22 @@
 //! | [`webhook`] | Kubernetes, Gatekeeper and Kyverno ask |
 //! | [`serve`] | listens: connections, TLS, and what changes meanwhile |
 //! | [`metrics`] | what the doors did |
+//! | [`door`] | what every door is handed, and how its server runs |
+//! | [`proxy`] | a pull-through registry |
+//! | [`docker`] | Docker's authorization plugin |
+//! | [`probe`], [`canary`] | whether the gate can be walked around from this host |
 
+pub mod canary;
 pub mod decision;
+pub mod docker;
+pub mod door;
 pub mod engine;
 mod head;
 mod index;
 pub mod metrics;
 pub mod policy;
+pub mod probe;
+pub mod proxy;
 pub mod resolve;
 pub mod serve;
 #[cfg(test)]
