@@ -85,7 +85,13 @@ fn read_build(source: &Source<'_>, build: &Node, place: &str, found: &mut Found)
         let text = inline.text().unwrap_or_default();
         let (line, place) = (inline.line, place.to_owned());
         match expand(text, Escape::Doubled, &|name| lookup(source, name)) {
-            Ok(text) => found.follow.push(Follow { path: String::new(), line, place, how: How::Inline { text, build_args } }),
+            Ok(text) => found.follow.push(Follow {
+                path: String::new(),
+                from: source.file.to_owned(),
+                line,
+                place,
+                how: How::Inline { text, build_args },
+            }),
             Err(why) => found.asked.push(source.unresolved("dockerfile_inline", line, place, why)),
         }
         return;
@@ -99,7 +105,8 @@ fn read_build(source: &Source<'_>, build: &Node, place: &str, found: &mut Found)
         }
         Ok(path) => {
             let how = How::Dockerfile { build_args };
-            found.follow.push(Follow { path: tidy(&path), line: build.line, place: place.to_owned(), how });
+            let (from, place) = (source.file.to_owned(), place.to_owned());
+            found.follow.push(Follow { path: tidy(&path), from, line: build.line, place, how });
         }
         Err(why) => found.asked.push(source.unresolved(&path, build.line, place, why)),
     }
@@ -114,6 +121,7 @@ fn follow_compose(source: &Source<'_>, path: &Node, place: &str, found: &mut Fou
         }
         Ok(path_text) => found.follow.push(Follow {
             path: tidy(&path_text),
+            from: source.file.to_owned(),
             line: path.line,
             place: place.to_owned(),
             how: How::Compose,
@@ -186,10 +194,7 @@ mod tests {
                 "9 data:1 (service web, volume)",
                 "7 nginx:1 (service web)",
                 "12 ${UNSET}/x$$y (service cash): the variable UNSET is not set",
-            ]
-            .map(|it| it)
-            .into_iter()
-            .collect::<Vec<_>>(),
+            ],
         );
     }
 
@@ -207,7 +212,7 @@ mod tests {
                 "d/app/Dockerfile:1 app:1 (stage 0)",
                 "d/app/other.df:2 other:2 (stage 0)",
                 "16 inline:1 (stage 0)",
-                "service e:19 - (service e): d/gone/Dockerfile: there is no such file",
+                "19 - (service e): d/gone/Dockerfile: there is no such file",
             ],
         );
     }

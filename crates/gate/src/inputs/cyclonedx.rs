@@ -70,7 +70,7 @@ fn read(source: &Source<'_>) -> Found {
 fn name_of(name: &str, version: Option<&str>) -> String {
     match version {
         Some(version) if !name.contains('@') && version.starts_with("sha256:") => format!("{name}@{version}"),
-        Some(version) if !name.contains([':', '@']) && model::is_tag(version) => format!("{name}:{version}"),
+        Some(version) if !name.contains([':', '@']) && super::is_tag(version) => format!("{name}:{version}"),
         _ => name.to_owned(),
     }
 }

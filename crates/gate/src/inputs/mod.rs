@@ -107,6 +107,8 @@ struct Found {
 #[derive(Debug)]
 struct Follow {
     path: String,
+    /// Where it is named.
+    from: String,
     line: u32,
     place: String,
     how: How,
@@ -158,7 +160,7 @@ pub fn read(
             let source = Source { file: &name, text, documents: &[], options };
             let mut found = dockerfile::read_with(&source, build_args);
             for asked in &mut found.asked {
-                asked.line = asked.line.map(|line| follow.line.saturating_add(line));
+                asked.line = asked.line.map(|line| follow.line.saturating_add(line - 1));
             }
             asked.append(&mut found.asked);
             continue;
@@ -174,7 +176,7 @@ pub fn read(
         let text = match open(Some(&path)) {
             Ok(text) => text,
             Err(error) => {
-                asked.push(unresolved(&follow.place, Some(follow.line), &follow.place, format!("{name}: {error}")));
+                asked.push(unresolved(&follow.from, Some(follow.line), &follow.place, format!("{name}: {error}")));
                 continue;
             }
         };
@@ -232,6 +234,11 @@ fn understood(name: &str, text: &str, kind: Kind, options: &Options) -> Result<F
     let kinds: Vec<_> = INPUTS.iter().filter(|it| kind == Kind::Any || it.kind == kind).map(|it| it.name).collect();
     let neither = Wrong { line: None, what: format!("it is none of: {}", kinds.join(", ")) };
     Err(parsed.err().unwrap_or(neither))
+}
+
+/// Whether `text` can be a tag.
+fn is_tag(text: &str) -> bool {
+    format!("x:{text}").parse::<ImageReference>().is_ok_and(|reference| reference.tag.is_some() && reference.digest.is_none())
 }
 
 /// What messages call a file.

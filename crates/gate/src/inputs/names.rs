@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use feed::Role;
 use model::{Digest, ImageReference};
 
 use super::Asked;
-use crate::Subject;
+use crate::{Resolver, Subject};
 
 /// Asks about what a user typed: a bare digest `sha256:…`, or a reference (also with `docker://` in front).
 ///
@@ -18,6 +17,10 @@ pub fn ask_name(text: &str) -> Result<Asked, String> {
         let subject = Subject { digests: vec![(digest, None)], ..Subject::default() };
         return Ok(Asked { subject, ..Asked::default() });
     }
+    // `sha256` could be a repository, and what is left of a digest its tag: nobody means that.
+    if text.starts_with("sha256:") {
+        return Err(format!("{text:?} is no digest: sha256: and 64 hexadecimal digits"));
+    }
     let name = text.strip_prefix("docker://").unwrap_or(text);
     let reference: ImageReference = name.parse().map_err(|error: model::ReferenceError| error.to_string())?;
     let digests = reference.digest.map(|digest| (digest, None)).into_iter().collect();
@@ -27,11 +30,8 @@ pub fn ask_name(text: &str) -> Result<Asked, String> {
 
 /// Follows every reference to the digests behind it, each name once. `resolver` asks a registry; without one, a tag stays
 /// unresolved and a digest decides alone.
-pub fn resolve<E: std::fmt::Display>(
-    asked: &mut [Asked],
-    resolver: Option<&dyn Fn(&ImageReference) -> Result<Vec<(Digest, Role)>, E>>,
-) {
-    let mut known: HashMap<String, Result<Vec<(Digest, Role)>, String>> = HashMap::new();
+pub fn resolve(asked: &mut [Asked], resolver: Option<&dyn Resolver>) {
+    let mut known: HashMap<String, Subject> = HashMap::new();
     for Asked { subject, .. } in asked {
         let reference = subject.reference.as_deref().and_then(|text| text.parse::<ImageReference>().ok());
         let Some(reference) = reference.filter(|_| subject.unresolved.is_none()) else { continue };
@@ -39,37 +39,35 @@ pub fn resolve<E: std::fmt::Display>(
         if subject.digests.iter().any(|(digest, _)| Some(*digest) != reference.digest) {
             continue;
         }
-        let Some(resolver) = resolver else {
-            if reference.digest.is_none() {
-                subject.unresolved = Some("its tag was not followed: no registry may be asked".to_owned());
-            }
-            continue;
-        };
-        let answer = known
-            .entry(reference.to_string())
-            .or_insert_with(|| resolver(&reference).map_err(|error| error.to_string()));
-        match answer {
-            Ok(digests) => {
-                for (digest, role) in digests.iter() {
-                    match subject.digests.iter_mut().find(|(known, _)| known == digest) {
-                        Some((_, known)) => *known = Some(*role),
-                        None => subject.digests.push((*digest, Some(*role))),
-                    }
-                }
-            }
-            Err(error) => subject.unresolved = Some(error.clone()),
-        }
+        let name = reference.to_string();
+        let found = known.entry(name).or_insert_with_key(|name| crate::resolve::subject(name, resolver));
+        subject.digests.clone_from(&found.digests);
+        subject.unresolved.clone_from(&found.unresolved);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::Mutex;
+
+    use feed::Role;
 
     use super::*;
 
     fn digest(of: &str) -> Digest {
         Digest::of(of.as_bytes())
+    }
+
+    struct Known(Mutex<usize>);
+
+    impl Resolver for Known {
+        fn resolve(&self, reference: &str) -> Result<Vec<(Digest, Role)>, String> {
+            *self.0.lock().expect("fine") += 1;
+            if reference.contains("gone") {
+                return Err("there is no such tag".to_owned());
+            }
+            Ok(vec![(digest("index"), Role::Index), (digest("manifest"), Role::Manifest)])
+        }
     }
 
     #[test]
@@ -84,20 +82,14 @@ mod tests {
     #[test]
     fn each_name_is_asked_for_once_and_a_failure_is_kept() {
         let pinned = format!("a@{}", digest("index"));
-        let mut asked: Vec<_> =
-            ["nginx", "docker.io/library/nginx:latest", "gone", &pinned].iter().map(|it| ask_name(it).expect("fine")).collect();
-        let count = Cell::new(0);
-        let resolver = |reference: &ImageReference| {
-            count.set(count.get() + 1);
-            match reference.repository.as_str() {
-                "library/gone" => Err("there is no such tag"),
-                _ => Ok(vec![(digest("index"), Role::Index), (digest("manifest"), Role::Manifest)]),
-            }
-        };
+        let names = ["nginx", "docker.io/library/nginx:latest", "gone", &pinned];
+        let mut asked: Vec<_> = names.iter().map(|it| ask_name(it).expect("fine")).collect();
+        let resolver = Known(Mutex::new(0));
         resolve(&mut asked, Some(&resolver));
-        assert_eq!(count.get(), 3);
+        assert_eq!(*resolver.0.lock().expect("fine"), 3);
         let both = vec![(digest("index"), Some(Role::Index)), (digest("manifest"), Some(Role::Manifest))];
         assert_eq!((&asked[0].subject.digests, &asked[1].subject.digests), (&both, &both));
+        assert_eq!(asked[0].subject.reference.as_deref(), Some("nginx"), "people see what they wrote");
         assert_eq!(asked[2].subject.unresolved.as_deref(), Some("there is no such tag"));
         assert_eq!(asked[3].subject.digests, both, "the digest of the name now has its role");
     }
@@ -105,7 +97,7 @@ mod tests {
     #[test]
     fn without_a_registry_a_tag_is_unresolved_and_a_digest_decides() {
         let mut asked = vec![ask_name("nginx").expect("fine"), ask_name(&format!("a@{}", digest("x"))).expect("fine")];
-        resolve::<String>(&mut asked, None);
+        resolve(&mut asked, None);
         assert!(asked[0].subject.unresolved.is_some());
         assert_eq!(asked[1].subject.unresolved, None);
     }

@@ -39,10 +39,10 @@ impl Image {
     }
 
     pub(super) fn add(&mut self, digest: Digest, role: Option<Role>) {
-        match self.digests.iter_mut().find(|(known, _)| *known == digest) {
-            Some((_, known)) => *known = known.or(role),
-            None if self.digests.len() < DIGESTS_MAX => self.digests.push((digest, role)),
-            None => {}
+        if let Some((_, known)) = self.digests.iter_mut().find(|(known, _)| *known == digest) {
+            *known = known.or(role);
+        } else if self.digests.len() < DIGESTS_MAX {
+            self.digests.push((digest, role));
         }
     }
 
@@ -115,8 +115,8 @@ impl Named {
             Some(host) => format!("{host}/{name}"),
             None => name,
         };
-        let tag = value("tag").or_else(|| Some(version).filter(|version| digest.is_none() && model::is_tag(version)));
-        if let Some(tag) = tag.filter(|tag| model::is_tag(tag)) {
+        let tag = value("tag").or_else(|| Some(version).filter(|version| digest.is_none() && super::is_tag(version)));
+        if let Some(tag) = tag.filter(|tag| super::is_tag(tag)) {
             reference = format!("{reference}:{tag}");
         }
         if let Some(digest) = digest {
