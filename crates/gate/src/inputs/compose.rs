@@ -191,8 +191,8 @@ mod tests {
             &[],
             &[
                 "2 redis:2 (service cache)",
-                "9 data:1 (service web, volume)",
                 "7 nginx:1 (service web)",
+                "9 data:1 (service web, volume)",
                 "12 ${UNSET}/x$$y (service cash): the variable UNSET is not set",
             ],
         );

@@ -6,6 +6,7 @@
 mod compose;
 mod cyclonedx;
 mod dockerfile;
+mod env_file;
 mod expand;
 mod kubernetes;
 mod local;
@@ -22,6 +23,7 @@ use std::{
 
 use model::ImageReference;
 
+pub use env_file::env_file;
 pub use local::ask_local;
 pub use names::{ask_name, resolve};
 
@@ -152,6 +154,9 @@ pub fn read(
     for file in files {
         let name = shown(file.path.as_deref());
         let text = open(file.path.as_deref()).map_err(|error| format!("{name}: {error}"))?;
+        if let Some(path) = &file.path {
+            seen.insert((path.clone(), format!("{:?}", How::Compose)));
+        }
         take(&name, file.path.as_deref(), &text, file.kind, options, &mut asked, &mut named);
     }
     while let Some((path, follow)) = named.pop_front() {
