@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`decision`] | the words of question and answer |
 //! | [`policy`] | what an organisation makes of a listed digest |
+//! | [`inputs`] | what names images: compose, Kubernetes, Dockerfiles, bills of materials, archives |
+//! | [`report`] | decisions as people and programs read them |
+//! | [`image_verifier`] | what containerd asks before a pull |
 //! | [`engine`] | decides; holds the feed in memory and takes a new one while it runs |
 //! | [`resolve`] | from a name to all digests of what it means |
 //! | [`webhook`] | Kubernetes, Gatekeeper and Kyverno ask |
@@ -20,11 +23,14 @@ pub mod docker;
 pub mod door;
 pub mod engine;
 mod head;
+pub mod image_verifier;
 mod index;
 pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod proxy;
+pub mod inputs;
+pub mod report;
 pub mod resolve;
 pub mod serve;
 #[cfg(test)]
