@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`clock`] | what servers need of time |
 //! | [`decision`] | the words of question and answer |
 //! | [`policy`] | what an organisation makes of a listed digest |
 //! | [`engine`] | decides; holds the feed in memory and takes a new one while it runs |
@@ -10,6 +11,7 @@
 //! | [`serve`] | listens: connections, TLS, and what changes meanwhile |
 //! | [`metrics`] | what the doors did |
 
+pub mod clock;
 pub mod decision;
 pub mod engine;
 mod head;
@@ -22,6 +24,7 @@ pub mod serve;
 mod testing;
 pub mod webhook;
 
+pub use clock::Clock;
 pub use decision::{Decision, Effect, Hit, Subject};
 pub use engine::{Engine, EngineError};
 pub use policy::{Policy, PolicyError};

@@ -76,6 +76,9 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
+    /// Keep listed images from being run
+    #[command(subcommand)]
+    Gate(Box<commands::gate::GateRole>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),

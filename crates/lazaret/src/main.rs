@@ -99,6 +99,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Detectors(detectors) => commands::detectors::run(&detectors, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
+        Role::Gate(gate) => commands::gate::run(&gate, &config, &surroundings),
         Role::Intel(intel) => commands::intel::run(&intel, &config, &surroundings),
         Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
