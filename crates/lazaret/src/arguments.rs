@@ -85,6 +85,8 @@ pub enum Role {
     /// Say whether images may be used, by the feed
     #[command(subcommand)]
     Gate(commands::gate::GateRole),
+    /// Keep listed images from being run
+    Gate(Box<commands::gate::GateRole>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),
