@@ -230,6 +230,27 @@ impl Engine {
     }
 }
 
+impl Decision {
+    /// The same answer with a weaker effect, where a door may not go as far; unchanged if it does not.
+    #[must_use]
+    pub fn at_most(self, most: Effect) -> Self {
+        if self.effect <= most {
+            return self;
+        }
+        let rest = self.message.strip_prefix(verb(self.effect)).unwrap_or_default();
+        let message = cut(&format!("{}{rest}", verb(most)), MESSAGE_BYTES_MAX);
+        Self { effect: most, message, ..self }
+    }
+}
+
+const fn verb(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Deny => "denied",
+        Effect::Warn => "warning",
+        Effect::Allow => "allowed",
+    }
+}
+
 fn hit(policy: &Policy, subject: &Subject, digest: Digest, listed: Listed, now: u64) -> Hit {
     let exemption = policy.exemption(subject, &digest, &listed, now);
     let effect = if exemption.is_some() { Effect::Allow } else { policy.effect(&listed) };
@@ -248,11 +269,6 @@ fn unresolved(policy: &Policy, subject: &Subject, now: u64) -> Option<String> {
 
 /// One line: what is done with which image, why, and where to read more.
 fn message(policy: &Policy, subject: &Subject, effect: Effect, hits: &[Hit], doubt: Option<(&str, Effect)>) -> String {
-    let verb = match effect {
-        Effect::Deny => "denied",
-        Effect::Warn => "warning",
-        Effect::Allow => "allowed",
-    };
     let name = subject.reference.as_deref().map(|name| text::shortened(name, 100).into_owned());
     let name = name.or_else(|| subject.digests.first().map(|(digest, _)| digest.short()));
     let name = name.unwrap_or_else(|| "image without a name".to_owned());
@@ -271,7 +287,7 @@ fn message(policy: &Policy, subject: &Subject, effect: Effect, hits: &[Hit], dou
         policy.link.as_ref().map(|link| format!(" {}", link.replace("{entry}", &hit.listed.id.to_string())))
     });
     let link = link.unwrap_or_default();
-    let line = format!("{verb}: {name}: {}", why.join("; "));
+    let line = format!("{}: {name}: {}", verb(effect), why.join("; "));
     let line = text::visible(&line);
     format!("{}{link}", cut(&line, MESSAGE_BYTES_MAX.saturating_sub(link.len())))
 }
@@ -344,7 +360,10 @@ mod tests {
         let (bad, good) = (Digest::of(b"bad"), Digest::of(b"good"));
         let link = "link = \"https://feed.example.org/{entry}\"";
         let denied = check(link, &[(bad, listed(17))], &subject("a/b:1", &[good, bad]));
-        assert_eq!((denied.effect, denied.hits.len(), denied.undecided, denied.sequence), (Effect::Deny, 1, None, 1));
+        assert_eq!(
+            (denied.effect, denied.hits.len(), denied.undecided.as_ref(), denied.sequence),
+            (Effect::Deny, 1, None, 1)
+        );
         assert_eq!(
             denied.message,
             format!(
@@ -352,6 +371,9 @@ mod tests {
                 bad.short()
             )
         );
+        let weaker = denied.clone().at_most(Effect::Warn);
+        assert_eq!((weaker.effect, weaker.message), (Effect::Warn, denied.message.replace("denied:", "warning:")));
+        assert_eq!(denied.clone().at_most(Effect::Deny), denied);
         let allowed = check("", &[(bad, listed(17))], &subject("a/b:1", &[good]));
         assert_eq!(
             (allowed.effect, allowed.message.as_str()),

@@ -13,6 +13,7 @@
 //! max_age = "24h"             # an older feed is stale
 //! on_stale = "warn"           # "allow" and "warn" fail open, "deny" closed
 //! on_unresolved = "warn"      # the same, for names that cannot be followed to a digest
+//! resolve = true              # may ask registries; if not, names without a digest stay unresolved
 //! link = "https://feed.example.org/{entry}"
 //!
 //! [[exempt]]                  # all that is given must fit; one of entry, digest, reference must be
@@ -67,6 +68,8 @@ pub struct Policy {
     pub on_stale: Effect,
     /// At least, for a name that could not be followed to a digest.
     pub on_unresolved: Effect,
+    /// Whether the doors may ask registries what a name means.
+    pub resolve: bool,
     /// Where people read more; `{entry}` stands for the id.
     pub link: Option<String>,
     /// What is let through although it is listed.
@@ -112,6 +115,7 @@ impl Default for Policy {
             max_age_s: DAY_S,
             on_stale: Effect::Warn,
             on_unresolved: Effect::Warn,
+            resolve: true,
             link: None,
             exempt: Vec::new(),
         }
@@ -132,6 +136,7 @@ struct Raw {
     max_age: Option<String>,
     on_stale: Option<Effect>,
     on_unresolved: Option<Effect>,
+    resolve: Option<bool>,
     link: Option<String>,
     #[serde(default)]
     exempt: Vec<RawExemption>,
@@ -191,6 +196,7 @@ impl Policy {
             max_age_s,
             on_stale: raw.on_stale.unwrap_or(default.on_stale),
             on_unresolved: raw.on_unresolved.unwrap_or(default.on_unresolved),
+            resolve: raw.resolve.unwrap_or(default.resolve),
             link: raw.link,
             exempt: exempt.collect::<Result<_, _>>()?,
         })
