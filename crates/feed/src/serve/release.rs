@@ -50,9 +50,8 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
     match Time::deserialize(from)? {
         Time::Seconds(seconds) => Ok(seconds),
-        Time::Text(text) => {
-            date::seconds(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time in RFC 3339, UTC")))
-        }
+        Time::Text(text) => date::seconds(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time in RFC 3339, UTC"))),
     }
 }
 
