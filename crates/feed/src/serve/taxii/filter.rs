@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::Digest;
 
-use super::{Collection, OBJECTS_MAX, index::Item, timestamp};
+use super::{Collection, OBJECTS_MAX, index::Item};
 use crate::{date, forms::Uuid};
 
 /// Most values of one filter.
@@ -130,7 +130,7 @@ fn seconds(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::timestamp, *};
 
     #[test]
     fn times_are_read_as_they_are_written() {

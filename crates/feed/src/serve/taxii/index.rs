@@ -12,7 +12,7 @@ use super::timestamp;
 use crate::{
     date,
     forms::Uuid,
-    serve::release::{Opened, Release},
+    serve::release::{Key, Opened, Release},
 };
 
 /// Longest bundle that is read.
@@ -77,7 +77,7 @@ pub(crate) struct Objects(Mutex<Memory>);
 struct Memory {
     kept: Option<Arc<Kept>>,
     /// By the identity of the bundle's file.
-    bundles: HashMap<(u64, u64, i64, i64, u64), Arc<Vec<Item>>>,
+    bundles: HashMap<Key, Arc<Vec<Item>>>,
 }
 
 /// A release's objects, with its bundles open: they can be read even when the release is removed meanwhile.
