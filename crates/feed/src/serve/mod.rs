@@ -64,10 +64,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two threads and a thousand connections.
+    /// Two threads, and as many connections as the usual 1,024 descriptors of a process allow, each with an open file.
     #[must_use]
     pub fn new(clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(clock), workers: 2, connections_max: 1_000 }
+        Self { clock: Arc::new(clock), workers: 2, connections_max: 400 }
     }
 }
 

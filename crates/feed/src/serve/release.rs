@@ -21,6 +21,7 @@ const TAGS_MAX: usize = 1 << 16;
 const HEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// One release. Its files do not change; a newer one is another folder.
+#[derive(Clone)]
 pub(crate) struct Release {
     folder: PathBuf,
 }
