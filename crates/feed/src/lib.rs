@@ -31,6 +31,7 @@ mod held;
 pub mod ledger;
 mod listing;
 pub mod publish;
+pub mod serve;
 pub mod shard;
 #[cfg(test)]
 mod testing;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     asked::Asked,
     conditional::{is_unchanged, tag_of},
+    encoding::{BYTES_MIN, wanted},
 };
 use model::Digest;
 
@@ -22,7 +23,11 @@ pub(crate) enum Content {
     Nothing,
     Bytes(Bytes),
     /// `bytes` of `file` from `from` on.
-    File { file: File, from: u64, bytes: u64 },
+    File {
+        file: File,
+        from: u64,
+        bytes: u64,
+    },
     /// Pieces that are made one by one; each may take a while, so they are made where blocking is allowed.
     Pieces(Pieces),
 }
@@ -54,13 +59,21 @@ impl Answer {
 
     /// 200 with `bytes` made for this request, or 304 if the client has them. May be kept for `seconds`.
     pub(crate) fn fresh(asked: &Asked, media_type: &str, bytes: Vec<u8>, seconds: u32) -> Self {
-        let tag = tag_of(&Digest::of(&bytes), None);
+        let encoding = wanted(asked).filter(|_| bytes.len() as u64 >= BYTES_MIN);
+        let tag = tag_of(&Digest::of(&bytes), encoding);
         let answer = if is_unchanged(asked, &tag, None) {
             Self::new(304, Content::Nothing)
         } else {
-            Self::bytes(200, media_type, bytes)
+            match encoding.map(|encoding| (encoding, encoding.compress(&bytes))) {
+                Some((encoding, Ok(compressed))) => {
+                    Self::bytes(200, media_type, compressed).header("content-encoding", encoding.word())
+                }
+                Some((_, Err(_))) => Self::error(500, "the answer cannot be compressed"),
+                None => Self::bytes(200, media_type, bytes),
+            }
         };
-        answer.header("etag", &tag).header("cache-control", &format!("public, max-age={seconds}"))
+        let answer = answer.header("etag", &tag).header("cache-control", &format!("public, max-age={seconds}"));
+        answer.header("vary", "accept-encoding")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -100,13 +113,14 @@ impl Answer {
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        headers.insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        headers
+            .insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
         if let (Some(length), true) = (length, self.status != 304) {
             headers.insert("content-length", HeaderValue::from(length));
         }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.append(HeaderName::from_static(name), value);
             }
         }
         response

@@ -64,10 +64,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two threads and a thousand connections.
+    /// Two threads, and as many connections as the usual 1,024 descriptors of a process allow, each with an open file.
     #[must_use]
     pub fn new(clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(clock), workers: 2, connections_max: 1_000 }
+        Self { clock: Arc::new(clock), workers: 2, connections_max: 400 }
     }
 }
 
@@ -133,7 +133,9 @@ impl Served {
     fn released(&self, answer: impl FnOnce(&Release) -> io::Result<Answer>) -> Answer {
         match Release::open(&self.public).and_then(|release| answer(&release)) {
             Ok(answer) => answer,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Answer::error(404, "there is no such file in this feed"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Answer::error(404, "there is no such file in this feed")
+            }
             Err(error) => Answer::error(503, &format!("the feed cannot be read: {error}")).header("retry-after", "10"),
         }
     }
