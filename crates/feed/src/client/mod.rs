@@ -18,12 +18,14 @@ mod memory;
 mod origin;
 mod release;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trusted;
 mod verify;
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod hostile_bytes;
 #[cfg(test)]
 mod log_attacks;
 #[cfg(test)]
