@@ -12,7 +12,7 @@ use std::{
 use anstream::ColorChoice;
 use clap::Parser;
 use lazaret::{
-    arguments::{Arguments, Role},
+    arguments::{Arguments, Role, by_name},
     commands,
     exit::{Exit, Failure, OrExit, one_line},
     logging,
@@ -24,7 +24,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing::Level;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(by_name(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help goes to standard output and ends well, a mistake goes to standard error and ends as usage.

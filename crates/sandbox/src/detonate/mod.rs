@@ -21,7 +21,7 @@ const RUN_MS_MIN: u64 = 1_500;
 /// Longest run of a script that nothing starts, in milliseconds.
 const SCRIPT_MS_MAX: u64 = 8_000;
 /// Scripts that are tried.
-pub const SCRIPTS_MAX: usize = 3;
+pub const SCRIPTS_MAX: usize = 4;
 
 /// What is run.
 #[derive(Debug, Clone, Default)]

@@ -352,7 +352,8 @@ impl Watch<'_> {
                 next_usage = elapsed + USAGE_MS;
                 let usage = running.usage();
                 let (cpu_ms, memory_bytes, tasks) = (usage.cpu_ms, usage.memory_bytes, usage.tasks);
-                self.recorder.now(0, What::Usage { cpu_ms, memory_bytes, tasks });
+                self.recorder
+                    .now(0, What::Usage { cpu_ms, memory_bytes, tasks, skipped_ms: self.recorder.skipped_ms() });
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Some(EndReason::Stopped);

@@ -10,19 +10,18 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 use gate::{
-    Clock, Resolver,
+    Clock, Engine, Policy, Resolver,
     resolve::{Registries, Remembering},
     serve::{
         self, Workers,
         tls::{Files, Tls},
-        watch::Watched,
+        watch::{PolicyFile, Watched},
     },
     webhook::Front,
 };
 
-use super::EngineArguments;
+use super::{EngineArguments, arguments::registry_options};
 use crate::{
-    arguments::StationArguments,
     exit::{Exit, Failure, OrExit},
     settings::{self, ConfigFile},
     surroundings::Surroundings,
@@ -84,7 +83,7 @@ pub struct ServeArguments {
 /// [`Exit::Usage`] for a policy, certificate or address that cannot be used, [`Exit::Undecided`] for such a feed.
 pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let clock = Clock::system();
-    let (engine, policy) = arguments.engine.open((clock.unix_seconds)())?;
+    let (engine, policy) = engine(arguments, config, surroundings)?;
     let tls = tls(arguments)?;
     let resolve_time_max = Duration::from_millis(arguments.resolve_time_ms.map_or(2_000, Count::get));
     let resolver = if arguments.offline {
@@ -125,6 +124,27 @@ pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surro
     Ok(Exit::Below)
 }
 
+/// The engine, and the policy file to watch.
+fn engine(
+    arguments: &ServeArguments,
+    config: &ConfigFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Engine, Option<PolicyFile>), Failure> {
+    let now = (surroundings.now)();
+    let read = arguments.engine.policy.as_deref().map(|path| PolicyFile::open(path, now).map_err(anyhow::Error::msg));
+    let (file, policy) = read.transpose().or_exit(Exit::Usage)?.unzip();
+    let policy: Policy = policy.unwrap_or_default();
+    for ended in policy.ended(now) {
+        tracing::warn!("policy: an exemption has ended: {}", ended.line());
+    }
+    let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
+    let engine = Engine::open(&folder, policy).or_exit(Exit::Undecided)?;
+    if let Some(why) = engine.stale(now) {
+        tracing::warn!("{why}; run `lazaret feed sync`");
+    }
+    Ok((engine, file))
+}
+
 fn tls(arguments: &ServeArguments) -> Result<Option<Arc<Tls>>, Failure> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
         if !arguments.listen.ip().is_loopback() {
@@ -145,18 +165,13 @@ fn resolver(
     surroundings: &Surroundings<'_>,
     time_max: Duration,
 ) -> Result<Box<dyn Resolver>, Failure> {
-    let station = StationArguments {
-        no_store: true,
-        insecure_registry: arguments.insecure_registry.clone(),
-        ..StationArguments::default()
-    };
-    let station = config.station(&station, &surroundings.environment).or_exit(Exit::Usage)?;
+    let options = registry_options(arguments.insecure_registry.as_ref(), config, surroundings)?;
     let options = registry::Options {
         attempts_max: 2,
         retry_wait_max: Duration::ZERO,
         timeout: time_max,
         retry_pause: Duration::from_millis(100),
-        ..station.registry
+        ..options
     };
     Ok(Box::new(Registries::new(options, settings::platforms(arguments.platform.clone(), None))))
 }
