@@ -20,9 +20,8 @@ use gate::{
     webhook::Front,
 };
 
-use super::EngineArguments;
+use super::{EngineArguments, arguments::registry_options};
 use crate::{
-    arguments::StationArguments,
     exit::{Exit, Failure, OrExit},
     settings::{self, ConfigFile},
     surroundings::Surroundings,
@@ -145,18 +144,13 @@ fn resolver(
     surroundings: &Surroundings<'_>,
     time_max: Duration,
 ) -> Result<Box<dyn Resolver>, Failure> {
-    let station = StationArguments {
-        no_store: true,
-        insecure_registry: arguments.insecure_registry.clone(),
-        ..StationArguments::default()
-    };
-    let station = config.station(&station, &surroundings.environment).or_exit(Exit::Usage)?;
+    let options = registry_options(arguments.insecure_registry.as_ref(), config, surroundings)?;
     let options = registry::Options {
         attempts_max: 2,
         retry_wait_max: Duration::ZERO,
         timeout: time_max,
         retry_pause: Duration::from_millis(100),
-        ..station.registry
+        ..options
     };
     Ok(Box::new(Registries::new(options, settings::platforms(arguments.platform.clone(), None))))
 }
