@@ -70,7 +70,7 @@ impl EngineArguments {
 /// # Errors
 ///
 /// None that a user could cause.
-pub(super) fn registry_options(
+pub(in crate::commands) fn registry_options(
     insecure_registry: Option<&Vec<String>>,
     config: &ConfigFile,
     surroundings: &Surroundings<'_>,

@@ -7,6 +7,7 @@ pub mod verify_image;
 use clap::Subcommand;
 
 pub use arguments::EngineArguments;
+pub(super) use arguments::registry_options;
 
 use crate::{
     exit::{Exit, Failure},
