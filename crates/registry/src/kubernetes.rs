@@ -77,7 +77,8 @@ pub fn kubernetes_list(
 
     let mut go_on = String::new();
     for _ in 0..PAGES_MAX {
-        let mut request = agent.get(&what).query("limit", PAGE_OBJECTS.to_string()).header("Accept", "application/json");
+        let mut request =
+            agent.get(&what).query("limit", PAGE_OBJECTS.to_string()).header("Accept", "application/json");
         if !go_on.is_empty() {
             request = request.query("continue", &go_on);
         }

@@ -20,8 +20,8 @@ pub use credentials::Secret;
 pub use http_retry::Clock;
 pub use kubernetes::{KubernetesAccess, kubernetes_list};
 pub use local::containerd::{Containerd, ContainerdContainer, ContainerdContent, ContainerdImage, ContainerdState};
-pub use local::engine_containers::EngineContainer;
 pub use local::engine::{ContainerEngine, EngineImage, EngineInfo};
+pub use local::engine_containers::EngineContainer;
 pub use remote::upstream::{Passing, RawManifest, Upstream};
 
 /// How to talk to registries.

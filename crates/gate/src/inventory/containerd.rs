@@ -96,7 +96,11 @@ mod tests {
             digests: vec![(Digest::of(of.as_bytes()), ContainerdContent::Index)],
             created_at: 1,
         };
-        let labels = [("io.kubernetes.pod.name", "p"), ("io.kubernetes.pod.namespace", "n"), ("io.kubernetes.container.name", "c")];
+        let labels = [
+            ("io.kubernetes.pod.name", "p"),
+            ("io.kubernetes.pod.namespace", "n"),
+            ("io.kubernetes.container.name", "c"),
+        ];
         let container = ContainerdContainer {
             namespace: "k8s.io".to_owned(),
             id: "i".to_owned(),
@@ -105,7 +109,8 @@ mod tests {
             labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             created_at: 2,
         };
-        let state = ContainerdState { images: vec![image("default", "x"), image("k8s.io", "y")], containers: vec![container] };
+        let state =
+            ContainerdState { images: vec![image("default", "x"), image("k8s.io", "y")], containers: vec![container] };
         let seen = seen(&state, "h");
         assert_eq!((seen[2].place.as_str(), seen[2].running), ("pod n/p, container c", true));
         assert_eq!(seen[2].digests, [(Digest::of(b"y"), Some(Role::Index))]);

@@ -44,7 +44,8 @@ fn seen(images: &[EngineImage], containers: &[EngineContainer], source: &str, ho
     for image in images {
         by_id.extend(image.id.map(|id| (id, image)));
         let by_digest = || image.repository_digests.iter().filter_map(|name| name.split('@').next());
-        let tags: Vec<&str> = image.repository_tags.iter().map(String::as_str).filter(|tag| *tag != "<none>:<none>").collect();
+        let tags: Vec<&str> =
+            image.repository_tags.iter().map(String::as_str).filter(|tag| *tag != "<none>:<none>").collect();
         let names = if tags.is_empty() { by_digest().collect() } else { tags };
         // Each name of it is asked about: a policy may exempt one.
         for name in if names.is_empty() { vec![""] } else { names } {
@@ -97,13 +98,17 @@ mod tests {
             ..EngineContainer::default()
         };
         let seen = seen(&[image], &[container(digest("config")), container(digest("gone"))], "docker", "h");
-        let names: Vec<_> = seen.iter().map(|seen| (seen.reference.as_str(), seen.place.as_str(), seen.digests.len())).collect();
-        assert_eq!(names, [
-            ("docker.io/library/nginx:1", "", 3),
-            ("docker.io/library/also:1", "", 3),
-            ("docker.io/library/nginx:1", "container web", 3),
-            ("docker.io/library/nginx:1", "container web", 1),
-        ]);
+        let names: Vec<_> =
+            seen.iter().map(|seen| (seen.reference.as_str(), seen.place.as_str(), seen.digests.len())).collect();
+        assert_eq!(
+            names,
+            [
+                ("docker.io/library/nginx:1", "", 3),
+                ("docker.io/library/also:1", "", 3),
+                ("docker.io/library/nginx:1", "container web", 3),
+                ("docker.io/library/nginx:1", "container web", 1),
+            ]
+        );
         assert!(seen[2].running && seen[2].since == 7 && seen[2].digests == seen[0].digests);
     }
 }

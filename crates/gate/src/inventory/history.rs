@@ -119,8 +119,7 @@ impl History {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(unusable)?;
         }
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(unusable)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(unusable)?;
         lock(&file, path)?;
         let mut text = Vec::new();
         #[expect(clippy::disallowed_methods, reason = "bounded by take")]
@@ -129,7 +128,9 @@ impl History {
             return Err(unusable(io::Error::other("it is too long")));
         }
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        for (number, line) in
+            text[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty())
+        {
             let event = serde_json::from_slice(line).map_err(|error| HistoryError::Damaged {
                 path: path.display().to_string(),
                 line: number + 1,
@@ -192,8 +193,15 @@ impl History {
     /// # Errors
     ///
     /// [`HistoryError::Unusable`], for example on a full disk: what was kept before stays.
-    pub fn record(&mut self, now: u64, source: &str, hosts: &BTreeSet<String>, seen: &[Seen]) -> Result<Delta, HistoryError> {
-        let mut now_here: BTreeMap<Seen, Seen> = seen.iter().take(SPANS_MAX).map(|seen| (key(seen), seen.clone())).collect();
+    pub fn record(
+        &mut self,
+        now: u64,
+        source: &str,
+        hosts: &BTreeSet<String>,
+        seen: &[Seen],
+    ) -> Result<Delta, HistoryError> {
+        let mut now_here: BTreeMap<Seen, Seen> =
+            seen.iter().take(SPANS_MAX).map(|seen| (key(seen), seen.clone())).collect();
         let mut events = Vec::new();
         let mut delta = Delta::default();
         for (id, span) in &self.spans {
@@ -211,7 +219,11 @@ impl History {
             events.push(Event::Appeared { at: now, id: self.next_id + number as u64, seen });
             delta.appeared += 1;
         }
-        events.extend(hosts.iter().map(|host| Event::Looked { at: now, source: source.to_owned(), host: host.clone() }));
+        events.extend(hosts.iter().map(|host| Event::Looked {
+            at: now,
+            source: source.to_owned(),
+            host: host.clone(),
+        }));
         self.append(events)?;
         Ok(delta)
     }
@@ -272,7 +284,9 @@ impl History {
             Event::Looked { at, source, host } => {
                 let below = format!("{host}/");
                 let is_there = |span: &&mut Span| {
-                    span.gone.is_none() && span.seen.source == source && (span.seen.host == host || span.seen.host.starts_with(&below))
+                    span.gone.is_none()
+                        && span.seen.source == source
+                        && (span.seen.host == host || span.seen.host.starts_with(&below))
                 };
                 self.spans.values_mut().filter(is_there).for_each(|span| span.last = at);
                 self.stale_events += usize::from(self.looked.insert((source, host), at).is_some());
@@ -365,15 +379,22 @@ mod tests {
         let path = folder.path().join("deep/history.jsonl");
         let (web, db) = (seen("web:1", "container web", true), seen("db:1", "", false));
         let mut history = History::open(&path, 0).expect("opens");
-        assert_eq!(history.record(10, "docker", &hosts(), &[web.clone(), db.clone()]).ok(), Some(Delta { appeared: 2, gone: 0 }));
-        assert_eq!(history.record(20, "docker", &hosts(), &[Seen { since: 5, ..web.clone() }, db.clone()]).ok(), Some(Delta::default()));
+        assert_eq!(
+            history.record(10, "docker", &hosts(), &[web.clone(), db.clone()]).ok(),
+            Some(Delta { appeared: 2, gone: 0 })
+        );
+        assert_eq!(
+            history.record(20, "docker", &hosts(), &[Seen { since: 5, ..web.clone() }, db.clone()]).ok(),
+            Some(Delta::default())
+        );
         assert_eq!(history.record(30, "docker", &hosts(), &[db.clone()]).ok(), Some(Delta { appeared: 0, gone: 1 }));
         // Another source says nothing of this one.
         assert_eq!(history.record(40, "podman", &hosts(), &[]).ok(), Some(Delta::default()));
         drop(history);
 
         let history = History::open(&path, 0).expect("opens again");
-        let spans: Vec<_> = history.spans().map(|span| (span.seen.reference.as_str(), span.first, span.last, span.gone)).collect();
+        let spans: Vec<_> =
+            history.spans().map(|span| (span.seen.reference.as_str(), span.first, span.last, span.gone)).collect();
         assert_eq!(spans, [("db:1", 10, 30, None), ("web:1", 10, 20, Some(30))]);
         drop(history);
         assert_eq!(History::open(&path, 31).expect("opens").spans().count(), 1, "older than is to be kept");

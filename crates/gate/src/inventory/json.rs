@@ -10,7 +10,8 @@ pub(super) const FORMAT: Format = Format { name: "json", write: |inventory, _| r
 fn value(inventory: &Inventory) -> Value {
     let share = inventory.share();
     let pair = |(entry, digest): &(feed::EntryId, model::Digest)| json!({ "entry": entry, "digest": digest });
-    let looked = |((source, host), at): (&(String, String), &u64)| json!({ "source": source, "host": host, "at": date(*at) });
+    let looked =
+        |((source, host), at): (&(String, String), &u64)| json!({ "source": source, "host": host, "at": date(*at) });
     json!({
         "schema": "lazaret.inventory/1",
         "at": date(inventory.now),

@@ -59,7 +59,8 @@ fn pod(pod: &Value, cluster: &str, all: &mut Vec<Seen>) {
             let pulled = status.map(|status| text(status, "imageID")).unwrap_or_default();
             let digests = [digest_of(&pulled), digest_of(&asked)].into_iter().flatten().map(|digest| (digest, None));
             let running = status.and_then(|status| status.pointer("/state/running"));
-            let since = running.and_then(|state| state.get("startedAt")).and_then(Value::as_str).and_then(crate::head::seconds);
+            let since =
+                running.and_then(|state| state.get("startedAt")).and_then(Value::as_str).and_then(crate::head::seconds);
             let seen = Seen {
                 place: format!("pod {}/{}, container {name}", meta("namespace"), meta("name")),
                 namespace: meta("namespace").to_owned(),
@@ -107,12 +108,27 @@ mod tests {
         let node = json!({ "metadata": { "name": "w1" },
             "status": { "images": [{ "names": [format!("docker.io/library/app@{pulled}"), "docker.io/library/app:1"] }, { "names": [config.to_string()] }] } });
         let all = seen(&json!({ "kind": "List", "items": [pod, { "kind": "NodeList", "items": [node] }] }), "lab");
-        let shown: Vec<_> = all.iter().map(|it| (it.host.as_str(), it.place.as_str(), it.reference.as_str(), it.running, it.since, it.digests.len())).collect();
-        assert_eq!(shown, [
-            ("lab", "pod n/p, container c", "docker.io/library/app:latest".replace("latest", "1").as_str(), true, 7, 1),
-            ("lab", "pod n/p, container i", "docker.io/library/init:latest", false, 0, 0),
-            ("lab/w1", "", "docker.io/library/app:1", false, 0, 1),
-            ("lab/w1", "", "", false, 0, 1),
-        ]);
+        let shown: Vec<_> = all
+            .iter()
+            .map(|it| {
+                (it.host.as_str(), it.place.as_str(), it.reference.as_str(), it.running, it.since, it.digests.len())
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    "lab",
+                    "pod n/p, container c",
+                    "docker.io/library/app:latest".replace("latest", "1").as_str(),
+                    true,
+                    7,
+                    1
+                ),
+                ("lab", "pod n/p, container i", "docker.io/library/init:latest", false, 0, 0),
+                ("lab/w1", "", "docker.io/library/app:1", false, 0, 1),
+                ("lab/w1", "", "", false, 0, 1),
+            ]
+        );
     }
 }

@@ -21,26 +21,36 @@ fn write(inventory: &Inventory, _: bool) -> String {
             };
             *images.entry((&span.seen.source, &span.seen.host, state, image.decision.effect)).or_default() += 1;
             for hit in &image.decision.hits {
-                *entries.entry((hit.listed.id.to_string(), &span.seen.source, &span.seen.host, state)).or_default() += 1;
+                *entries.entry((hit.listed.id.to_string(), &span.seen.source, &span.seen.host, state)).or_default() +=
+                    1;
             }
         }
     }
-    let mut text = family("lazaret_inventory_places", "gauge", "Places that have an image, by what the policy makes of it.");
+    let mut text =
+        family("lazaret_inventory_places", "gauge", "Places that have an image, by what the policy makes of it.");
     for ((source, host, state, effect), count) in images {
         let (source, host) = (label(source), label(host));
-        text += &format!("lazaret_inventory_places{{source=\"{source}\",host=\"{host}\",state=\"{state}\",effect=\"{effect}\"}} {count}\n");
+        text += &format!(
+            "lazaret_inventory_places{{source=\"{source}\",host=\"{host}\",state=\"{state}\",effect=\"{effect}\"}} {count}\n"
+        );
     }
     text += &family("lazaret_inventory_listed_places", "gauge", "Places that have an image of this entry of the feed.");
     for ((entry, source, host, state), count) in entries {
         let (source, host) = (label(source), label(host));
-        text += &format!("lazaret_inventory_listed_places{{entry=\"{entry}\",source=\"{source}\",host=\"{host}\",state=\"{state}\"}} {count}\n");
+        text += &format!(
+            "lazaret_inventory_listed_places{{entry=\"{entry}\",source=\"{source}\",host=\"{host}\",state=\"{state}\"}} {count}\n"
+        );
     }
     let share = inventory.share();
     text += &family("lazaret_inventory_images", "gauge", "Images here, by where they come from.");
     for (origin, count) in [("public", share.public), ("private", share.private), ("unknown", share.unknown)] {
         text += &format!("lazaret_inventory_images{{origin=\"{origin}\"}} {count}\n");
     }
-    text += &family("lazaret_inventory_newly_listed", "gauge", "Listed digests that the last look found for the first time.");
+    text += &family(
+        "lazaret_inventory_newly_listed",
+        "gauge",
+        "Listed digests that the last look found for the first time.",
+    );
     text += &format!("lazaret_inventory_newly_listed {}\n", inventory.new.len());
     text += &family("lazaret_inventory_looked_timestamp_seconds", "gauge", "When a source was last looked at.");
     for ((source, host), at) in &inventory.looked {
@@ -74,7 +84,10 @@ mod tests {
 
     #[test]
     fn promtool_reads_it() {
-        use std::{io::Write, process::{Command, Stdio}};
+        use std::{
+            io::Write,
+            process::{Command, Stdio},
+        };
         let mut inventory = testing::inventory();
         inventory.looked.insert(("docker".to_owned(), "a\"b\\c\nd\u{202e}".to_owned()), 7);
         #[expect(clippy::disallowed_methods, reason = "runs the real peer")]

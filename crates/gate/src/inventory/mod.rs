@@ -38,6 +38,9 @@ use crate::{Decision, Effect, Engine, Subject, report::Outcome};
 /// Most digests of one image that are kept: those of an index of many platforms with all layers.
 const DIGESTS_MAX: usize = 2_000;
 
+/// Digests, each with what it is where that is known.
+type Known = Vec<(Digest, Option<Role>)>;
+
 /// An image in one place, as its engine says. All text is hostile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Seen {
@@ -156,7 +159,7 @@ pub struct Inventory {
 /// Decides on all that `history` knows.
 #[must_use]
 pub fn decide(history: &History, engine: &Engine, now: u64) -> Inventory {
-    let mut grouped: BTreeMap<(String, Vec<(Digest, Option<Role>)>), Vec<Span>> = BTreeMap::new();
+    let mut grouped: BTreeMap<(String, Known), Vec<Span>> = BTreeMap::new();
     for span in history.spans() {
         let key = (span.seen.reference.clone(), span.seen.digests.clone());
         grouped.entry(key).or_default().push(span.clone());
@@ -164,7 +167,7 @@ pub fn decide(history: &History, engine: &Engine, now: u64) -> Inventory {
     let mut images: Vec<Image> = grouped
         .into_iter()
         .map(|((reference, digests), mut places)| {
-            places.sort_by(|a, b| (a.gone.is_some(), !a.seen.running, a.first).cmp(&(b.gone.is_some(), !b.seen.running, b.first)));
+            places.sort_by_key(|span| (span.gone.is_some(), !span.seen.running, span.first));
             let subject = Subject {
                 reference: Some(reference.clone()).filter(|reference| !reference.is_empty()),
                 digests: digests.clone(),
@@ -175,7 +178,8 @@ pub fn decide(history: &History, engine: &Engine, now: u64) -> Inventory {
         })
         .collect();
     images.sort_by(|a, b| {
-        let key = |image: &Image| std::cmp::Reverse((image.outcome(), image.decision.effect, image.runs(), image.is_here()));
+        let key =
+            |image: &Image| std::cmp::Reverse((image.outcome(), image.decision.effect, image.runs(), image.is_here()));
         (key(a), &a.reference).cmp(&(key(b), &b.reference))
     });
     Inventory {
@@ -267,7 +271,12 @@ mod tests {
     #[test]
     fn a_digest_is_read_from_every_way_to_write_it() {
         let digest = Digest::of(b"");
-        for text in [format!("{digest}"), format!("a/b@{digest}"), format!("docker-pullable://a/b:1@{digest}"), format!("docker://{digest}")] {
+        for text in [
+            format!("{digest}"),
+            format!("a/b@{digest}"),
+            format!("docker-pullable://a/b:1@{digest}"),
+            format!("docker://{digest}"),
+        ] {
             assert_eq!(digest_of(&text), Some(digest), "{text}");
         }
         assert_eq!(digest_of("a/b:1"), None);

@@ -105,7 +105,11 @@ fn result(image: &Image, span: &Span, word: &str, now: u64) -> Value {
 /// `pod shop/web-0, container app`, or the node after the cluster's name.
 fn resource(span: &Span) -> Value {
     let seen = &span.seen;
-    let pod = seen.place.strip_prefix("pod ").and_then(|rest| rest.split([',', ' ']).next()).and_then(|pod| pod.split_once('/'));
+    let pod = seen
+        .place
+        .strip_prefix("pod ")
+        .and_then(|rest| rest.split([',', ' ']).next())
+        .and_then(|pod| pod.split_once('/'));
     match pod {
         Some((namespace, name)) => json!({ "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name }),
         None => json!({ "apiVersion": "v1", "kind": "Node", "name": seen.host.rsplit('/').next().unwrap_or_default() }),

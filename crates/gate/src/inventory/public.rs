@@ -49,8 +49,8 @@ impl Origin {
         if host == "localhost" && !parsed.registry.contains(':') || reference.starts_with("sha256:") {
             return Self::Unknown;
         }
-        let is = |known: &&str| host == *known || (known.starts_with('.') && host.ends_with(*known));
-        if PUBLIC.iter().any(|known| is(&known)) { Self::Public } else { Self::Private }
+        let is = |known: &str| host == known || (known.starts_with('.') && host.ends_with(known));
+        if PUBLIC.iter().any(|known| is(known)) { Self::Public } else { Self::Private }
     }
 }
 

@@ -115,7 +115,9 @@ mod tests {
     }
 
     fn anstyle_free(text: &str) -> String {
-        let parts = text.split('\x1b').map(|part| part.strip_prefix('[').and_then(|it| it.split_once('m')).map_or(part, |it| it.1));
+        let parts = text
+            .split('\x1b')
+            .map(|part| part.strip_prefix('[').and_then(|it| it.split_once('m')).map_or(part, |it| it.1));
         parts.collect()
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn inventory() -> Inventory {
         since: 500,
         ..seen(miner, "pod shop/web-0, container app", true)
     };
-    let all = [seen(miner, "", false), seen("reg.example/fine:1", "container fine", true), seen("old.example/miner:2", "container x", true)];
+    let all = [
+        seen(miner, "", false),
+        seen("reg.example/fine:1", "container fine", true),
+        seen("old.example/miner:2", "container x", true),
+    ];
     history.record(1_000, "docker", &["h".to_owned()].into(), &all).expect("in memory");
     history.record(2_000, "docker", &["h".to_owned()].into(), &all[..2]).expect("in memory");
     history.record(2_000, "kubernetes", &["lab".to_owned()].into(), &[pod]).expect("in memory");

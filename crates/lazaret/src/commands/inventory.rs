@@ -253,7 +253,8 @@ fn look(
     let found = |given: &[PathBuf], usual: &Path| {
         if by_default && usual.exists() { vec![usual.to_owned()] } else { given.to_vec() }
     };
-    let docker_socket = if options.docker_socket.exists() { options.docker_socket.clone() } else { DOCKER_SOCKET.into() };
+    let docker_socket =
+        if options.docker_socket.exists() { options.docker_socket.clone() } else { DOCKER_SOCKET.into() };
 
     let mut answered = 0;
     let sources = [
@@ -288,8 +289,10 @@ fn look(
         keep(history, "kubernetes", &cluster, &seen, surroundings)?;
     }
     if answered == 0 {
-        return Err(anyhow!("no container engine answers here: name one with --docker, --podman, --containerd or --kubernetes"))
-            .or_exit(Exit::Undecided);
+        return Err(anyhow!(
+            "no container engine answers here: name one with --docker, --podman, --containerd or --kubernetes"
+        ))
+        .or_exit(Exit::Undecided);
     }
     Ok(())
 }
@@ -301,7 +304,8 @@ fn keep(
     seen: &[Seen],
     surroundings: &Surroundings<'_>,
 ) -> Result<(), Failure> {
-    let delta = history.record((surroundings.now)(), source, &[host.to_owned()].into(), seen).or_exit(Exit::Internal)?;
+    let delta =
+        history.record((surroundings.now)(), source, &[host.to_owned()].into(), seen).or_exit(Exit::Internal)?;
     tracing::info!(
         appeared = delta.appeared,
         gone = delta.gone,
@@ -317,10 +321,12 @@ fn keep(
 /// A cluster's name and all it has.
 fn cluster(place: &str, arguments: &InventoryArguments) -> anyhow::Result<(String, Vec<Seen>)> {
     let is_server = place == "in-cluster" || place.starts_with("http://") || place.starts_with("https://");
-    let name = arguments.host.clone().unwrap_or_else(|| if is_server { place.to_owned() } else { "cluster".to_owned() });
+    let name =
+        arguments.host.clone().unwrap_or_else(|| if is_server { place.to_owned() } else { "cluster".to_owned() });
     let mut all = Vec::new();
     if !is_server {
-        let object: serde_json::Value = serde_json::from_slice(&contents(place)?).with_context(|| format!("{place} is no JSON"))?;
+        let object: serde_json::Value =
+            serde_json::from_slice(&contents(place)?).with_context(|| format!("{place} is no JSON"))?;
         return Ok((name.clone(), inventory::kubernetes::seen(&object, &name)));
     }
     let account = |file: &str| Some(Path::new(SERVICE_ACCOUNT).join(file)).filter(|_| place == "in-cluster");

@@ -107,11 +107,14 @@ impl Containerd {
 
     async fn asked(&self) -> io::Result<ContainerdState> {
         let channel = Channel::open(&self.socket).await?;
-        let namespaces = channel.ask("containerd.services.namespaces.v1.Namespaces/List", "default", self.timeout).await?;
+        let namespaces =
+            channel.ask("containerd.services.namespaces.v1.Namespaces/List", "default", self.timeout).await?;
         let namespaces: Vec<_> = namespaces.iter().flat_map(|it| messages(it, 1)).map(|it| text(it, 1)).collect();
         let mut state = ContainerdState::default();
         for namespace in namespaces.into_iter().take(NAMESPACES_MAX) {
-            let ask = async |method: &str| channel.ask(&format!("containerd.services.{method}/List"), &namespace, self.timeout).await;
+            let ask = async |method: &str| {
+                channel.ask(&format!("containerd.services.{method}/List"), &namespace, self.timeout).await
+            };
             let contents = contents(&ask("content.v1.Content").await?);
             for image in ask("images.v1.Images").await?.iter().flat_map(|it| messages(it, 1)) {
                 state.images.extend(read_image(&namespace, image, &contents));
@@ -250,10 +253,8 @@ mod tests {
             info("layer", &[]),
         ];
         let contents = contents(&[Bytes::from(listed.concat())]);
-        let target = [
-            field(1, b"application/vnd.oci.image.index.v1+json"),
-            field(2, digest("index").to_string().as_bytes()),
-        ];
+        let target =
+            [field(1, b"application/vnd.oci.image.index.v1+json"), field(2, digest("index").to_string().as_bytes())];
         let image = [field(1, b"a:1"), long(3, &target.concat()), field(7, &[8, 7])].concat();
         let image = read_image("k8s.io", &image, &contents).expect("an image");
         use ContainerdContent::{Config, Index, Layer, Manifest};

@@ -50,7 +50,9 @@ impl EngineArguments {
         let file = File::open(path).with_context(context).or_exit(Exit::Usage)?;
         #[expect(clippy::disallowed_methods, reason = "bounded by take")]
         file.take(POLICY_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(context).or_exit(Exit::Usage)?;
-        Policy::parse(&text, (surroundings.now)()).map_err(|error| anyhow!("policy {}: {error}", path.display())).or_exit(Exit::Usage)
+        Policy::parse(&text, (surroundings.now)())
+            .map_err(|error| anyhow!("policy {}: {error}", path.display()))
+            .or_exit(Exit::Usage)
     }
 
     /// The engine.
@@ -75,7 +77,10 @@ pub(in crate::commands) fn registry_options(
     config: &ConfigFile,
     surroundings: &Surroundings<'_>,
 ) -> Result<registry::Options, Failure> {
-    let arguments =
-        StationArguments { no_store: true, insecure_registry: insecure_registry.cloned(), ..StationArguments::default() };
+    let arguments = StationArguments {
+        no_store: true,
+        insecure_registry: insecure_registry.cloned(),
+        ..StationArguments::default()
+    };
     Ok(config.station(&arguments, &surroundings.environment).or_exit(Exit::Usage)?.registry)
 }

@@ -156,8 +156,10 @@ fn asked(arguments: &CheckArguments, options: &registry::Options) -> Result<Vec<
     files.extend(arguments.dockerfile.iter().map(|path| file(path, Kind::Dockerfile)));
     files.extend(arguments.sbom.iter().map(|path| file(path, Kind::Sbom)));
     if asked.is_empty() && locals.is_empty() && files.is_empty() {
-        return Err(anyhow!("name images, or files with --file, --dockerfile, --sbom, --oci-layout or --docker-archive"))
-            .or_exit(Exit::Usage);
+        return Err(anyhow!(
+            "name images, or files with --file, --dockerfile, --sbom, --oci-layout or --docker-archive"
+        ))
+        .or_exit(Exit::Usage);
     }
     if files.iter().filter(|file| file.path.is_none()).count() > 1 {
         return Err(anyhow!("standard input holds one file: name - once")).or_exit(Exit::Usage);

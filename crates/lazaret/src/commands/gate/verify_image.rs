@@ -100,5 +100,8 @@ fn say_without_feed(policy: &Policy, why: &str) -> Result<Exit, Failure> {
 
 fn say(message: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text::visible(message)).and_then(|()| out.flush()).context("write the reason").or_exit(Exit::Output)
+    writeln!(out, "{}", text::visible(message))
+        .and_then(|()| out.flush())
+        .context("write the reason")
+        .or_exit(Exit::Output)
 }
