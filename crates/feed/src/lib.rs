@@ -21,9 +21,11 @@
 mod bounded;
 mod candidate;
 mod date;
+pub mod diff;
 pub mod entry;
 mod evidence;
 
+pub mod folder;
 pub mod forms;
 pub mod guard;
 mod held;
