@@ -17,6 +17,8 @@ use model::{Descriptor, Digest, ImageReference, Locator, Platform};
 
 pub use credentials::Secret;
 pub use http_retry::Clock;
+pub use local::engine::{ContainerEngine, EngineImage, EngineInfo};
+pub use remote::upstream::{Passing, RawManifest, Upstream};
 
 /// How to talk to registries.
 #[derive(Debug, Clone)]

@@ -62,34 +62,66 @@ fn hostile_references_change_nothing_of_that() {
     check(&world);
 }
 
-/// skopeo reads the drop-in, refuses what it blocks before it asks anybody, and goes on to ask for what it does not.
+/// `skopeo` in `folder`, with a configuration that knows nobody else's; what it says to standard error.
+fn skopeo(folder: &Path, registries: &str, policy: &str, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new("skopeo")
+        .arg("--registries-conf")
+        .arg(folder.join(registries))
+        .arg("--policy")
+        .arg(folder.join(policy))
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", folder)
+        .env("HOME", folder)
+        .output()
+        .expect("skopeo starts");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A registry with an image, and a feed that lists it under its name there.
+fn harbour() -> (harbour::Harbour, World, String) {
+    let harbour = harbour::Harbour::start(harbour::Script::default());
+    let image = harbour.push_image("evil/miner", "1", &[b"a layer"]);
+    harbour.push_image("honest/image", "1", &[b"another"]);
+    let mut world = World::hostile();
+    let entry = world.entries.iter_mut().find(|entry| entry.blocks_for_sure() && entry.is_pulled()).expect("one");
+    entry.digest = image.manifest.parse().expect("a digest");
+    entry.references = [format!("{}/evil/miner:1", harbour.host())].into();
+    world.sort();
+    let name = format!("{}/evil/miner@{}", harbour.host(), image.manifest);
+    (harbour, world, name)
+}
+
+/// The drop-in blocks the repository, and nothing else.
 #[test]
 fn skopeo_refuses_what_the_drop_in_blocks() {
-    let world = World::hostile();
+    let (harbour, world, listed) = harbour();
     let folder = tempfile::tempdir().expect("a folder");
     write(&world, folder.path());
-    // Nobody listens there.
-    let nowhere = "localhost:1/some/image";
-    let main = folder.path().join("registries.conf");
-    fs::write(&main, "").expect("writes");
-    let inspect = |reference: &str| {
-        let output = Command::new("skopeo")
-            .args(["inspect", "--tls-verify=false"])
-            .arg(format!("docker://{reference}"))
-            .env("CONTAINERS_REGISTRIES_CONF", &main)
-            .arg("--registries-conf")
-            .arg(folder.path().join("registries.conf.d/lazaret.conf"))
-            .output()
-            .expect("skopeo starts");
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
+    let accept = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
+    fs::write(folder.path().join("accept.json"), accept).expect("writes");
+    let inspect = |image: &str| {
+        let image = format!("docker://{image}");
+        let arguments = ["inspect", "--raw", "--tls-verify=false", &image];
+        skopeo(folder.path(), "registries.conf.d/lazaret.conf", "accept.json", &arguments)
     };
-    let listed = surely_blocked(&world.entries);
-    let entry = listed.first().expect("some");
-    let reference = entry.references.iter().find(|reference| reference.starts_with("evil/image")).expect("a name");
-    let (name, _) = reference.split_once(':').expect("a tag");
-    let told = inspect(&format!("docker.io/{name}@{}", entry.digest));
-    assert!(told.contains("is blocked"), "{told}");
-    let told = inspect(&format!("{nowhere}@{}", entry.digest));
-    assert!(told.contains("refused") && !told.contains("blocked"), "{told}");
+    let (read, told) = inspect(&listed);
+    assert!(!read && told.contains("is blocked in"), "{told}");
+    assert_eq!(inspect(&format!("{}/honest/image:1", harbour.host())), (true, String::new()));
+}
+
+/// The policy rejects the digest, and no tag beside it.
+#[test]
+fn skopeo_refuses_what_the_policy_rejects() {
+    let (harbour, world, listed) = harbour();
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&world, folder.path());
+    fs::write(folder.path().join("none.conf"), "").expect("writes");
+    let copy = |image: &str| {
+        let (image, to) = (format!("docker://{image}"), format!("dir:{}", folder.path().join("copy").display()));
+        let arguments = ["copy", "--quiet", "--src-tls-verify=false", &image, &to];
+        skopeo(folder.path(), "none.conf", "containers-policy/policy.json", &arguments)
+    };
+    let (copied, told) = copy(&listed);
+    assert!(!copied && told.contains("rejected by policy"), "{told}");
+    assert_eq!(copy(&format!("{}/honest/image:1", harbour.host())), (true, String::new()));
 }

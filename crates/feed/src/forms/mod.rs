@@ -21,6 +21,7 @@ mod atom;
 mod chunks;
 #[cfg(test)]
 pub(crate) mod clients;
+mod containers_policy;
 mod csv;
 mod falco;
 mod gatekeeper;
@@ -110,6 +111,7 @@ pub struct Form {
 /// Every form.
 pub const FORMS: &[Form] = &[
     atom::FORM,
+    containers_policy::FORM,
     csv::FORM,
     falco::FORM,
     gatekeeper::FORM,

@@ -25,7 +25,7 @@ pub mod proof;
 mod sealed;
 mod secret;
 pub mod tiles;
-mod tuf;
+pub(crate) mod tuf;
 mod tuf_previous;
 pub mod witness;
 

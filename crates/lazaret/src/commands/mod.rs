@@ -6,6 +6,7 @@ pub mod detonate;
 pub mod doctor;
 pub mod explain;
 pub mod feed;
+pub mod gate;
 pub mod hunt;
 pub mod intel;
 pub mod known;

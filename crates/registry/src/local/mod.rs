@@ -10,11 +10,13 @@
 //! | [`docker_manifest`] | its `manifest.json` |
 //! | [`names`], [`pipe`] | members by name, members one after the other |
 //! | [`daemon`], [`http`] | the Docker engine, and the little HTTP it needs |
+//! | [`engine`] | what the engine knows of images, without their content |
 
 pub(crate) mod daemon;
 mod docker_archive;
 mod docker_manifest;
 pub(crate) mod docker_stream;
+pub(crate) mod engine;
 mod folder;
 mod http;
 mod layout;

@@ -21,7 +21,7 @@ use super::{Observer, Options, Planned, Subject, trust};
 use crate::{
     Recorder,
     internet::{self, Authority, InternetPlan, Protocol, device},
-    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
+    launch::{self, CaptureBudget, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
     record::boot_ns,
     sensor::{Sensor, SensorCounts, Tricks, bpf, guard, notify},
 };
@@ -46,6 +46,8 @@ pub(super) struct Run<'a> {
     pub(super) subject: &'a Subject,
     pub(super) options: &'a Options,
     pub(super) room_ms: u64,
+    /// Whether another is planned behind it.
+    pub(super) more: bool,
 }
 
 /// What a run gave.
@@ -67,7 +69,7 @@ impl Run<'_> {
         observer: &Arc<dyn Observer>,
         stop: &AtomicBool,
     ) -> Result<Ended, LaunchError> {
-        let prefers_bpf = self.options.isolation == Isolation::Namespace && !self.options.without_bpf;
+        let prefers_bpf = self.options.prefers_bpf();
         match self.attempt(prefers_bpf, seconds, observer, stop) {
             Err(Failed::NoBpf(why)) => {
                 tracing::warn!("no BPF sensor ({why}); going on with seccomp notification");
@@ -193,6 +195,9 @@ impl Run<'_> {
             Err(error) => return Err(Failed::Launch(error)),
             Ok(running) => {
                 let overhead = boot_ns().saturating_sub(began_ns) / 1_000;
+                if self.more {
+                    super::warm(self.options);
+                }
                 let watch = Watch { run: self, recorder: &recorder, head: &head, seconds, observer, stop };
                 let reason = watch.until_the_end(&running, network.as_ref());
                 let finished = running.finish(&CaptureBudget::default());
@@ -352,7 +357,8 @@ impl Watch<'_> {
                 next_usage = elapsed + USAGE_MS;
                 let usage = running.usage();
                 let (cpu_ms, memory_bytes, tasks) = (usage.cpu_ms, usage.memory_bytes, usage.tasks);
-                self.recorder.now(0, What::Usage { cpu_ms, memory_bytes, tasks });
+                self.recorder
+                    .now(0, What::Usage { cpu_ms, memory_bytes, tasks, skipped_ms: self.recorder.skipped_ms() });
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Some(EndReason::Stopped);
