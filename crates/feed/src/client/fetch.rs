@@ -131,10 +131,9 @@ pub(super) fn follow_metadata(
 
 fn get_named(source: &mut Source, role: &str, named: Option<&MetaFile>) -> Result<Vec<u8>, SyncError> {
     let named = named.ok_or_else(|| SyncError::Missing { file: format!("{role}.json") })?;
-    let length = match named.length {
-        Some(length) => Length::Exactly(length.min(METADATA_BYTES_MAX)),
-        None => Length::AtMost(METADATA_BYTES_MAX),
-    };
+    // Room for another state's file in this one's place: its digest tells what was done.
+    let room = named.length.unwrap_or(METADATA_BYTES_MAX).saturating_mul(2).saturating_add(4096);
+    let length = Length::AtMost(room.min(METADATA_BYTES_MAX));
     source.get(&format!("metadata/{}.{role}.json", named.version), length)
 }
 

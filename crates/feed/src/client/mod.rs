@@ -18,7 +18,7 @@ mod memory;
 mod origin;
 mod release;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trusted;
 mod verify;
 

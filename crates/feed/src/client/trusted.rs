@@ -58,18 +58,24 @@ fn is_newer(file: &str, known: u64, offered: u64) -> Result<(), SyncError> {
     }
 }
 
-/// Whether a metadata file is the one another names: its digest, then its version.
-fn is_named(file: &str, bytes: &[u8], version: u64, named: &MetaFile) -> Result<(), SyncError> {
-    let mismatch = |what: String| Err(SyncError::MixAndMatch { file: file.to_owned(), what });
-    if let Some(hashes) = &named.hashes
-        && hashes.sha256 != Digest::of(bytes)
-    {
-        return mismatch("it is not the file that is named".to_owned());
+/// Whether a metadata file is the one another names, by its digest.
+fn is_file(file: &str, bytes: &[u8], named: &MetaFile) -> Result<(), SyncError> {
+    match &named.hashes {
+        Some(hashes) if hashes.sha256 != Digest::of(bytes) => {
+            parse(file, bytes)?;
+            Err(SyncError::MixAndMatch { file: file.to_owned(), what: "it is not the file that is named".to_owned() })
+        }
+        _ => Ok(()),
     }
-    if version != named.version {
-        return mismatch(format!("version {version} was put in the place of {}", named.version));
+}
+
+/// Whether it is the version another names.
+fn is_version(file: &str, version: u64, named: &MetaFile) -> Result<(), SyncError> {
+    if version == named.version {
+        return Ok(());
     }
-    Ok(())
+    let what = format!("version {version} was put in the place of {}", named.version);
+    Err(SyncError::MixAndMatch { file: file.to_owned(), what })
 }
 
 fn lives<T: Signed>(file: &str, said: &T, now: u64) -> Result<(), SyncError> {
@@ -163,16 +169,9 @@ impl Trusted {
     pub(super) fn next_snapshot(&mut self, bytes: Vec<u8>, now: u64) -> Result<(), SyncError> {
         let file = "snapshot.json";
         let named = self.named_snapshot().ok_or_else(|| SyncError::Missing { file: file.to_owned() })?;
-        if let Some(hashes) = &named.hashes
-            && hashes.sha256 != Digest::of(&bytes)
-        {
-            return Err(SyncError::MixAndMatch {
-                file: file.to_owned(),
-                what: "it is not the file that the timestamp names".to_owned(),
-            });
-        }
+        is_file(file, &bytes, named)?;
         let said: Snapshot = self.signed(file, &bytes)?;
-        is_named(file, &bytes, said.version(), named)?;
+        is_version(file, said.version(), named)?;
         for (name, known) in self.snapshot.iter().flat_map(|known| &known.said.meta) {
             let offered = said.meta.get(name).map_or(0, |meta| meta.version);
             is_newer(name, known.version, offered)?;
@@ -191,16 +190,9 @@ impl Trusted {
     pub(super) fn next_targets(&mut self, bytes: Vec<u8>, now: u64) -> Result<(), SyncError> {
         let file = "targets.json";
         let named = self.named_targets().ok_or_else(|| SyncError::Missing { file: file.to_owned() })?;
-        if let Some(hashes) = &named.hashes
-            && hashes.sha256 != Digest::of(&bytes)
-        {
-            return Err(SyncError::MixAndMatch {
-                file: file.to_owned(),
-                what: "it is not the file that the snapshot names".to_owned(),
-            });
-        }
+        is_file(file, &bytes, named)?;
         let said: Targets = self.signed(file, &bytes)?;
-        is_named(file, &bytes, said.version(), named)?;
+        is_version(file, said.version(), named)?;
         if said.targets.len() > TARGETS_MAX {
             return Err(malformed(file)(format!("it names {} files", said.targets.len())));
         }

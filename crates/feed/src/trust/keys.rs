@@ -73,9 +73,9 @@ impl Plan {
 /// The keys that publish. The root keys are not among them.
 #[derive(Debug)]
 pub struct Keys {
-    pub(super) targets: SigningKey,
-    pub(super) snapshot: SigningKey,
-    pub(super) timestamp: SigningKey,
+    pub(crate) targets: SigningKey,
+    pub(crate) snapshot: SigningKey,
+    pub(crate) timestamp: SigningKey,
     pub(super) log: SigningKey,
     pub(super) minisign: SigningKey,
     /// Every root so far, the first one first: its version and file.

@@ -22,6 +22,8 @@ pub mod metadata;
 mod minisign;
 pub mod note;
 pub mod proof;
+#[cfg(test)]
+mod real_clients;
 mod sealed;
 mod secret;
 pub mod tiles;
