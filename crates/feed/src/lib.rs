@@ -33,6 +33,7 @@ mod held;
 pub mod ledger;
 mod listing;
 pub mod publish;
+pub mod serve;
 pub mod shard;
 #[cfg(test)]
 mod testing;

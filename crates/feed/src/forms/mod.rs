@@ -47,6 +47,7 @@ use model::Digest;
 
 use crate::entry::{Change, Channel, Entry, List, Role, Status};
 
+pub(crate) use csv::HEADER as CSV_HEADER;
 pub use json_lines::read_entries;
 pub use shards::listed;
 pub(crate) use uuid::Uuid;

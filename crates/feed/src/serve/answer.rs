@@ -22,7 +22,11 @@ pub(crate) enum Content {
     Nothing,
     Bytes(Bytes),
     /// `bytes` of `file` from `from` on.
-    File { file: File, from: u64, bytes: u64 },
+    File {
+        file: File,
+        from: u64,
+        bytes: u64,
+    },
     /// Pieces that are made one by one; each may take a while, so they are made where blocking is allowed.
     Pieces(Pieces),
 }
@@ -100,7 +104,8 @@ impl Answer {
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        headers.insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        headers
+            .insert("content-security-policy", HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
         if let (Some(length), true) = (length, self.status != 304) {
             headers.insert("content-length", HeaderValue::from(length));
         }

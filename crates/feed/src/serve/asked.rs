@@ -19,11 +19,18 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// From a method, the path and the query as they were sent.
-    pub(crate) fn new<'a>(method: &str, path: &str, query: &str, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn new<'a>(
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut asked = Self { method: method.to_owned(), ..Self::default() };
         if path.len() + query.len() <= TARGET_BYTES_MAX {
             asked.path = decoded(path, false).unwrap_or_default();
-            for (name, value) in query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+            for (name, value) in
+                query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            {
                 if let (Some(name), Some(value)) = (decoded(name, true), decoded(value, true)) {
                     asked.query.entry(name).or_insert(value);
                 }

@@ -45,7 +45,8 @@ pub(crate) fn part(asked: &Asked, length: u64, tag: &str) -> Part {
         return Part::Whole;
     }
     let Some((first, last)) = ranges.split_once('-').filter(|_| !ranges.contains(',')) else { return Part::Whole };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     let (from, to) = match (first.trim(), last.trim()) {
         ("", "") => return Part::Whole,
         ("", count) => match number(count) {
@@ -83,7 +84,15 @@ mod tests {
         assert_eq!(of("bytes=95-1000"), Part::Some { from: 95, bytes: 5 });
         assert_eq!(of("bytes=100-"), Part::Outside);
         assert_eq!(of("bytes=-0"), Part::Outside);
-        for whole in ["bytes=5-4", "bytes=0-1,5-6", "lines=1-2", "bytes=a-b", "bytes=-", "bytes=+1-2", "bytes=99999999999999999999-"] {
+        for whole in [
+            "bytes=5-4",
+            "bytes=0-1,5-6",
+            "lines=1-2",
+            "bytes=a-b",
+            "bytes=-",
+            "bytes=+1-2",
+            "bytes=99999999999999999999-",
+        ] {
             assert_eq!(of(whole), Part::Whole, "{whole}");
         }
         assert_eq!(part(&asked(&[("range", "bytes=0-9"), ("if-range", "\"old\"")]), 100, "\"t\""), Part::Whole);
@@ -95,7 +104,11 @@ mod tests {
         let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_000_500);
         let on = "Thu, 01 Jan 1970 00:16:40 GMT";
         assert!(is_unchanged(&asked(&[("if-modified-since", on)]), "\"t\"", Some(modified)));
-        assert!(!is_unchanged(&asked(&[("if-modified-since", on), ("if-none-match", "\"u\"")]), "\"t\"", Some(modified)));
+        assert!(!is_unchanged(
+            &asked(&[("if-modified-since", on), ("if-none-match", "\"u\"")]),
+            "\"t\"",
+            Some(modified)
+        ));
         assert!(is_unchanged(&asked(&[("if-none-match", "\"u\", W/\"t\"")]), "\"t\"", None));
         assert!(is_unchanged(&asked(&[("if-none-match", "*")]), "\"t\"", None));
         assert!(!is_unchanged(&asked(&[("if-modified-since", "yesterday")]), "\"t\"", Some(modified)));

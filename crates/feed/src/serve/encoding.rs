@@ -71,7 +71,8 @@ pub(crate) fn wanted(asked: &Asked) -> Option<Encoding> {
         let mut any = None;
         for one in accepted.split(',').take(32) {
             let (name, parameters) = one.split_once(';').unwrap_or((one, ""));
-            let weight = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |text| text.parse::<f32>().ok()).unwrap_or(0.0);
+            let weight =
+                parameters.trim().strip_prefix("q=").map_or(Some(1.0), |text| text.parse::<f32>().ok()).unwrap_or(0.0);
             match name.trim() {
                 name if name.eq_ignore_ascii_case(encoding.word()) => return Some(weight),
                 "*" => any = Some(weight),
@@ -82,7 +83,8 @@ pub(crate) fn wanted(asked: &Asked) -> Option<Encoding> {
     };
     let weighed = Encoding::ALL.into_iter().filter_map(|encoding| Some((encoding, weight(&encoding)?)));
     // The first of the heaviest.
-    let best = weighed.filter(|(_, weight)| *weight > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best });
+    let best =
+        weighed.filter(|(_, weight)| *weight > 0.0).reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map(|(encoding, _)| encoding)
 }
 
@@ -99,7 +101,12 @@ struct Memory {
 
 impl Compressed {
     /// `content` compressed; `tag` names both content and encoding.
-    pub(crate) fn get(&self, tag: &str, encoding: Encoding, content: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Bytes> {
+    pub(crate) fn get(
+        &self,
+        tag: &str,
+        encoding: Encoding,
+        content: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> io::Result<Bytes> {
         if let Some(bytes) = self.0.lock().unwrap_or_else(PoisonError::into_inner).by_tag.get(tag) {
             return Ok(bytes.clone());
         }
@@ -140,7 +147,12 @@ mod tests {
         let compressed = Compressed::default();
         // What does not compress.
         let mut state = 1_u64;
-        let noise: Vec<u8> = (0..8 << 20).map(|_| { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); (state >> 56) as u8 }).collect();
+        let noise: Vec<u8> = (0..8 << 20)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 56) as u8
+            })
+            .collect();
         for number in 0..12 {
             compressed.get(&number.to_string(), Encoding::Zstd, || Ok(noise.clone())).expect("compresses");
         }

@@ -133,7 +133,9 @@ impl Served {
     fn released(&self, answer: impl FnOnce(&Release) -> io::Result<Answer>) -> Answer {
         match Release::open(&self.public).and_then(|release| answer(&release)) {
             Ok(answer) => answer,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Answer::error(404, "there is no such file in this feed"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Answer::error(404, "there is no such file in this feed")
+            }
             Err(error) => Answer::error(503, &format!("the feed cannot be read: {error}")).header("retry-after", "10"),
         }
     }

@@ -50,9 +50,8 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
     match Time::deserialize(from)? {
         Time::Seconds(seconds) => Ok(seconds),
-        Time::Text(text) => {
-            date::seconds(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time in RFC 3339, UTC")))
-        }
+        Time::Text(text) => date::seconds(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time in RFC 3339, UTC"))),
     }
 }
 
@@ -64,8 +63,8 @@ pub(crate) struct Opened {
     key: Key,
 }
 
-/// Device, inode, modification in nanoseconds, length: a hard link of an unchanged file has the same.
-type Key = (u64, u64, i64, i64, u64);
+/// Device, inode, seconds and nanoseconds of modification, length: a hard link of an unchanged file has the same.
+pub(crate) type Key = (u64, u64, i64, i64, u64);
 
 impl Opened {
     /// All of it, if it is not longer than `bytes_max`.

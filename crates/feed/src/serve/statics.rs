@@ -39,7 +39,9 @@ pub(super) fn answer(served: &Served, asked: &Asked, release: &Release) -> io::R
                 let range = format!("bytes {from}-{}/{}", from + bytes - 1, opened.bytes);
                 Answer::new(206, Content::File { file: opened.file, from, bytes }).header("content-range", &range)
             }
-            Part::Outside => Answer::error(416, "the file is shorter").header("content-range", &format!("bytes */{}", opened.bytes)),
+            Part::Outside => {
+                Answer::error(416, "the file is shorter").header("content-range", &format!("bytes */{}", opened.bytes))
+            }
         }
         .header("content-type", media_type)
     };
@@ -107,8 +109,13 @@ fn media_type(path: &str) -> (&'static str, bool) {
 
 /// How long others may keep it: what has a version or a hash in its name for good; what tells the newest for seconds.
 fn kept(path: &str) -> &'static str {
-    let numbered = |name: &str| name.split_once('.').is_some_and(|(number, rest)| !rest.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-    let hashed = |name: &str| name.split_once('.').is_some_and(|(hash, _)| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    let numbered = |name: &str| {
+        name.split_once('.')
+            .is_some_and(|(number, rest)| !rest.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let hashed = |name: &str| {
+        name.split_once('.').is_some_and(|(hash, _)| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
     let name = path.rsplit('/').next().unwrap_or(path);
     let for_good = path.starts_with("log/tile/")
         || path.starts_with("metadata/") && numbered(name)
