@@ -11,7 +11,7 @@ use model::{Category, Confidence, Disposition, KnownImage, KnownLayer, Location,
 
 use crate::{
     NOW, Station,
-    images::{digest, finding, miner, report},
+    images::{digest, finding, miner, report, sign},
 };
 
 /// Why a digest was refused, in the latest publication.
@@ -179,4 +179,16 @@ fn what_is_risky_for_sure_is_advised_on_without_its_layers() {
     station.publish(NOW + 60);
     let now = &station.entries()[&(digest("sure"), Role::Manifest)];
     assert_eq!((now.id, now.list), (entries[&(digest("sure"), Role::Manifest)].id, List::Block));
+}
+
+#[test]
+fn what_others_have_too_is_refused_and_says_so() {
+    let station = Station::new();
+    let shared = digest("shared");
+    let signs = [sign("one", Category::Cryptominer, shared, "a"), sign("two", Category::Cryptominer, shared, "b")];
+    station.catalog.put_report(&report("bad", Disposition::Malicious, &[shared], signs.to_vec())).expect("puts");
+    station.catalog.put_report(&report("odd", Disposition::Suspicious, &[shared], Vec::new())).expect("puts");
+    assert_eq!(refusals(&station.publish(NOW), "shared"), [Refusal::HeldByOthers]);
+    station.catalog.put_report(&report("good", Disposition::Clean, &[shared], Vec::new())).expect("puts");
+    assert_eq!(refusals(&station.publish(NOW + 1), "shared"), [Refusal::HeldByClean]);
 }
