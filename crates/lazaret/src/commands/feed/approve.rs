@@ -44,7 +44,11 @@ pub struct ApproveArguments {
 /// # Errors
 ///
 /// [`Exit::Usage`] for what cannot be approved, with the reason; [`Failure`] of folder, keys, catalog and disk.
-pub fn run(arguments: &ApproveArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+pub fn run(
+    arguments: &ApproveArguments,
+    config: &ConfigFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<Exit, Failure> {
     let folder = arguments.folder.open(&arguments.store, config, surroundings)?;
     let catalog = open_catalog(&config.store(&arguments.store, &surroundings.environment).or_exit(Exit::Usage)?)?;
     let keys = arguments.keys.open(&folder, surroundings)?;

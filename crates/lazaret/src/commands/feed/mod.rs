@@ -114,7 +114,9 @@ fn exit_of(error: &PublishError) -> Exit {
         PublishError::Io { .. } => Exit::Output,
         PublishError::Ledger(feed::ledger::LedgerError::Busy { .. }) => Exit::Undecided,
         PublishError::Ledger(feed::ledger::LedgerError::Io { .. }) => Exit::Output,
-        PublishError::Ledger(_) | PublishError::Store(_) | PublishError::Log(_) | PublishError::Tuf(_) => Exit::Internal,
+        PublishError::Ledger(_) | PublishError::Store(_) | PublishError::Log(_) | PublishError::Tuf(_) => {
+            Exit::Internal
+        }
     }
 }
 

@@ -77,7 +77,11 @@ pub enum ChangesFormat {
 /// # Errors
 ///
 /// [`Failure`] of folder, keys, catalog, disk and output.
-pub fn run(arguments: &PublishArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+pub fn run(
+    arguments: &PublishArguments,
+    config: &ConfigFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<Exit, Failure> {
     let folder = arguments.folder.open(&arguments.store, config, surroundings)?;
     let catalog = open_catalog(&config.store(&arguments.store, &surroundings.environment).or_exit(Exit::Usage)?)?;
     let now = || arguments.at.unwrap_or_else(surroundings.now);
@@ -110,7 +114,8 @@ fn run_on(
     loop {
         let now = (surroundings.now)();
         let renew = signed_at.is_none_or(|at| now.saturating_sub(at) >= keys.lifetimes.timestamp / RENEWALS);
-        let changed = || publish::preview(folder, catalog, now, arguments.mass_withdrawal).map(|plan| !plan.changes.is_empty());
+        let changed =
+            || publish::preview(folder, catalog, now, arguments.mass_withdrawal).map(|plan| !plan.changes.is_empty());
         let outcome = match if renew { Ok(true) } else { changed() } {
             Ok(false) => Ok(None),
             Ok(true) => publish::publish(folder, catalog, keys, now, arguments.mass_withdrawal).map(Some),

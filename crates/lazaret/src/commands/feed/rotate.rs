@@ -48,7 +48,8 @@ pub fn run(arguments: &RotateArguments, config: &ConfigFile, surroundings: &Surr
     let keys = folder.keys();
     let away = arguments.root_keys.as_deref().unwrap_or(&keys);
     let roles: Vec<&str> = arguments.roles.iter().map(String::as_str).collect();
-    let version = rotate(&keys, away, &passphrase, &roles, &mut system_random, (surroundings.now)()).or_exit(Exit::Usage)?;
+    let version =
+        rotate(&keys, away, &passphrase, &roles, &mut system_random, (surroundings.now)()).or_exit(Exit::Usage)?;
     tracing::info!("feed: root {version} signed; publish to tell consumers");
     Ok(Exit::Below)
 }

@@ -51,14 +51,21 @@ pub fn run(arguments: &VerifyArguments, surroundings: &Surroundings<'_>) -> Resu
     let given = arguments.trust.first().or_exit(Exit::Usage)?;
     let options = VerifyOptions {
         root: (given != FirstTrust::Memory).then_some(given),
-        checkpoints: arguments.checkpoint.iter().map(|path| text(path)).collect::<Result<_, _>>().or_exit(Exit::Usage)?,
+        checkpoints: arguments
+            .checkpoint
+            .iter()
+            .map(|path| text(path))
+            .collect::<Result<_, _>>()
+            .or_exit(Exit::Usage)?,
         witnesses: arguments.trust.witnesses().or_exit(Exit::Usage)?,
         witnesses_min: arguments.trust.witnesses_min(),
     };
     let now = arguments.at.unwrap_or_else(surroundings.now);
     let report = client::verify(&arguments.folder, now, &options).map_err(refused)?;
     if !report.root_was_given {
-        tracing::warn!("the folder agrees with itself; whether it is the feed you mean only --root or --fingerprint says");
+        tracing::warn!(
+            "the folder agrees with itself; whether it is the feed you mean only --root or --fingerprint says"
+        );
     }
     let root: Digest = report.root;
     let log = report.changes.map_or("none here".to_owned(), |changes| format!("{changes} changes read and added up"));

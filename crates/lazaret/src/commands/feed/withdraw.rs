@@ -53,7 +53,11 @@ pub struct WithdrawArguments {
 /// # Errors
 ///
 /// [`Exit::Usage`] for what is not listed; [`Failure`] of folder, keys and disk.
-pub fn run(arguments: &WithdrawArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
+pub fn run(
+    arguments: &WithdrawArguments,
+    config: &ConfigFile,
+    surroundings: &Surroundings<'_>,
+) -> Result<Exit, Failure> {
     let folder = arguments.folder.open(&arguments.store, config, surroundings)?;
     let keys = arguments.keys.open(&folder, surroundings)?;
     let now = (surroundings.now)();
