@@ -20,6 +20,7 @@
 
 mod bounded;
 mod candidate;
+pub mod client;
 mod date;
 pub mod entry;
 mod evidence;

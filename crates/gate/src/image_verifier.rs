@@ -85,7 +85,8 @@ impl Question {
             let unresolved = unresolved.or_else(|| self.digest.is_none().then(unknown));
             return Subject { reference: self.name.clone(), digests, unresolved };
         };
-        let mut subject = Subject { reference: Some(name.to_owned()), digests: vec![(digest, self.role)], unresolved: None };
+        let mut subject =
+            Subject { reference: Some(name.to_owned()), digests: vec![(digest, self.role)], unresolved: None };
         if let Some(resolver) = resolver {
             let found = resolve::subject(&format!("{name}@{digest}"), Some(resolver));
             subject.unresolved = found.unresolved;
@@ -104,13 +105,16 @@ mod tests {
     }
 
     fn descriptor(digest: Digest) -> Vec<u8> {
-        format!(r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{digest}","size":7}}"#).into_bytes()
+        format!(r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{digest}","size":7}}"#)
+            .into_bytes()
     }
 
     #[test]
     fn every_way_to_write_the_contract_is_read() {
         let digest = Digest::of(b"index");
-        let plain = format!("-name docker.io/library/a:1 -digest {digest} -stdin-media-type application/vnd.oci.descriptor.v1+json");
+        let plain = format!(
+            "-name docker.io/library/a:1 -digest {digest} -stdin-media-type application/vnd.oci.descriptor.v1+json"
+        );
         let with_equals = format!("-new=x -name=docker.io/library/a:1 --digest={digest} -operation run -flag");
         let wrapped = format!(r#"{{"operation":"run","descriptor":{}}}"#, String::from_utf8_lossy(&descriptor(digest)));
         let expected = Subject {
@@ -132,7 +136,10 @@ mod tests {
         assert!(question(&arguments(&format!("-name a -digest {one}")), &descriptor(two)).is_err());
         let long = format!("-name a -digest sha512:{}", "0".repeat(128));
         let subject = question(&arguments(&long), b"").map(|it| it.subject(None)).expect("names an image");
-        assert!(subject.unresolved.is_some_and(|why| why.contains("digest")), "a digest of another kind is not decided");
+        assert!(
+            subject.unresolved.is_some_and(|why| why.contains("digest")),
+            "a digest of another kind is not decided"
+        );
     }
 
     struct Fixed;

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`clock`] | what servers need of time |
 //! | [`decision`] | the words of question and answer |
 //! | [`policy`] | what an organisation makes of a listed digest |
 //! | [`inputs`] | what names images: compose, Kubernetes, Dockerfiles, bills of materials, archives |
@@ -18,6 +19,7 @@
 //! | [`probe`], [`canary`] | whether the gate can be walked around from this host |
 
 pub mod canary;
+pub mod clock;
 pub mod decision;
 pub mod docker;
 pub mod door;
@@ -25,11 +27,11 @@ pub mod engine;
 mod head;
 pub mod image_verifier;
 mod index;
+pub mod inputs;
 pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod proxy;
-pub mod inputs;
 pub mod report;
 pub mod resolve;
 pub mod serve;
@@ -37,6 +39,7 @@ pub mod serve;
 mod testing;
 pub mod webhook;
 
+pub use clock::Clock;
 pub use decision::{Decision, Effect, Hit, Subject};
 pub use engine::{Engine, EngineError};
 pub use policy::{Policy, PolicyError};

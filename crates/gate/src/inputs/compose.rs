@@ -15,8 +15,9 @@ use super::{
 pub(super) const INPUT: Input = Input { name: "compose file", kind: Kind::Any, recognises, read };
 
 fn recognises(source: &Source<'_>) -> bool {
-    let is_compose =
-        |node: &Node| matches!(node.get("services").map(|it| &it.value), Some(Value::Map(_))) || node.get("include").is_some();
+    let is_compose = |node: &Node| {
+        matches!(node.get("services").map(|it| &it.value), Some(Value::Map(_))) || node.get("include").is_some()
+    };
     source.documents.iter().any(is_compose)
 }
 
@@ -44,7 +45,9 @@ fn read_service(source: &Source<'_>, name: &str, service: &Node, found: &mut Fou
     let pulled = service.text_of("pull_policy").is_some_and(|policy| !matches!(policy, "build" | "never"));
     for (key, node) in service.entries() {
         match (key.as_str(), node.text()) {
-            ("image", Some(image)) if build.is_none() || pulled => found.asked.push(ask(source, image, node.line, &place)),
+            ("image", Some(image)) if build.is_none() || pulled => {
+                found.asked.push(ask(source, image, node.line, &place))
+            }
             ("volumes", _) => {
                 for volume in node.items().iter().filter(|volume| volume.text_of("type") == Some("image")) {
                     if let Some(image) = volume.get("source").and_then(Node::text) {

@@ -45,7 +45,8 @@ fn read(source: &Source<'_>) -> Found {
             hashes(component).for_each(|digest| image.add(digest, None));
             properties(component).for_each(|(name, value)| image.read(value, role(name)));
             if is_subject {
-                properties(bill.get("metadata").unwrap_or(bill)).for_each(|(name, value)| image.read(value, role(name)));
+                properties(bill.get("metadata").unwrap_or(bill))
+                    .for_each(|(name, value)| image.read(value, role(name)));
             }
             found.asked.extend(image.asked(source, component.line, format!("component {name}")));
             continue;
@@ -53,9 +54,11 @@ fn read(source: &Source<'_>) -> Found {
         if component.text_of("type") == Some("file") {
             files.extend(hashes(component));
         }
-        layers.extend(properties(component).filter(|(name, _)| role(name) == Some(Role::Layer)).flat_map(|(_, value)| {
-            sbom::digests_in(value)
-        }));
+        layers.extend(
+            properties(component)
+                .filter(|(name, _)| role(name) == Some(Role::Layer))
+                .flat_map(|(_, value)| sbom::digests_in(value)),
+        );
     }
     layers.sort_unstable();
     layers.dedup();
@@ -119,11 +122,18 @@ mod tests {
             file.hex().to_uppercase()
         );
         let short = |digest: Digest| digest.hex()[..4].to_owned();
-        assert_eq!(said("bom.json", &text, &[], &Options::default()), [
-            format!("3 reg.example/app@{image} {} {}=config (component reg.example/app)", short(image), short(config)),
-            format!("8 b@{image} {} (component )", short(image)),
-            format!("1 - {}=layer (layers that components are said to be in)", short(layer)),
-            format!("1 - {}=file (1 files)", short(file)),
-        ]);
+        assert_eq!(
+            said("bom.json", &text, &[], &Options::default()),
+            [
+                format!(
+                    "3 reg.example/app@{image} {} {}=config (component reg.example/app)",
+                    short(image),
+                    short(config)
+                ),
+                format!("8 b@{image} {} (component )", short(image)),
+                format!("1 - {}=layer (layers that components are said to be in)", short(layer)),
+                format!("1 - {}=file (1 files)", short(file)),
+            ]
+        );
     }
 }

@@ -40,13 +40,21 @@ fn recognises(source: &Source<'_>) -> bool {
         || file.ends_with(".dockerfile")
         || first.is_some_and(|it| {
             let words = it.rest.split_whitespace().count();
-            (it.keyword == "FROM" && (1..=5).contains(&words)) || (it.keyword == "ARG" && source.text.contains("\nFROM "))
+            (it.keyword == "FROM" && (1..=5).contains(&words))
+                || (it.keyword == "ARG" && source.text.contains("\nFROM "))
         })
 }
 
 /// Reads with `build_args` beside those of the command line, which count more.
 pub(super) fn read_with(source: &Source<'_>, build_args: &BTreeMap<String, String>) -> Found {
-    let mut reader = Reader { source, build_args, found: Found::default(), globals: BTreeMap::new(), args: BTreeMap::new(), stages: Vec::new() };
+    let mut reader = Reader {
+        source,
+        build_args,
+        found: Found::default(),
+        globals: BTreeMap::new(),
+        args: BTreeMap::new(),
+        stages: Vec::new(),
+    };
     if let Some((syntax, line)) = directive(source.text, "syntax") {
         reader.ask(syntax, line, "frontend that builds it (# syntax)");
     }
@@ -105,7 +113,8 @@ impl Reader<'_> {
                 None => (word, None),
             };
             let given = self.build_args.get(name).filter(|_| !self.source.options.build_args.contains_key(name));
-            let given = given.or_else(|| self.source.options.build_args.get(name)).filter(|_| instruction.keyword == "ARG");
+            let given =
+                given.or_else(|| self.source.options.build_args.get(name)).filter(|_| instruction.keyword == "ARG");
             let value = given.cloned().or_else(|| default.and_then(|text| self.expanded(&text).ok()));
             // In a stage, an ARG without a value takes that of before the first FROM.
             let value = value.or_else(|| self.globals.get(name).cloned()).or_else(|| given_by_buildkit(name));
@@ -181,7 +190,11 @@ impl Instruction {
     fn new(text: &str, line: u32) -> Option<Self> {
         let text = text.trim();
         let (keyword, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        (!keyword.is_empty()).then(|| Self { line, keyword: keyword.to_ascii_uppercase(), rest: rest.trim().to_owned() })
+        (!keyword.is_empty()).then(|| Self {
+            line,
+            keyword: keyword.to_ascii_uppercase(),
+            rest: rest.trim().to_owned(),
+        })
     }
 }
 
@@ -259,7 +272,9 @@ fn after_documents(instruction: &Instruction, lines: &[&str], mut at: usize) -> 
         return at;
     }
     for word in words(&instruction.rest) {
-        let Some(rest) = word.trim_start_matches(|first: char| first.is_ascii_digit()).strip_prefix("<<") else { continue };
+        let Some(rest) = word.trim_start_matches(|first: char| first.is_ascii_digit()).strip_prefix("<<") else {
+            continue;
+        };
         let (strips_tabs, name) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
         let name = unquoted(name);
         if name.is_empty() || name.contains('<') {
@@ -343,25 +358,30 @@ mod tests {
 
     #[test]
     fn what_cannot_be_known_is_unresolved() {
-        check("FROM $NOWHERE\nFROM a:$VERSION\n", &[
-            "1 $NOWHERE (stage 0): the variable NOWHERE is not set",
-            "2 a:$VERSION (stage 1): the variable VERSION is not set",
-        ]);
-        check("FROM Upper:1\nONBUILD COPY --from=late:1 /a /a\n", &[
-            "1 Upper:1 (stage 0): a repository is lower-case letters and digits, parts joined by `/`, `.`, `_` or `-`, as in `library/alpine`",
-            "2 late:1 (COPY --from)",
-        ]);
+        check(
+            "FROM $NOWHERE\nFROM a:$VERSION\n",
+            &[
+                "1 $NOWHERE (stage 0): the variable NOWHERE is not set",
+                "2 a:$VERSION (stage 1): the variable VERSION is not set",
+            ],
+        );
+        check(
+            "FROM Upper:1\nONBUILD COPY --from=late:1 /a /a\n",
+            &[
+                "1 Upper:1 (stage 0): a repository is lower-case letters and digits, parts joined by `/`, `.`, `_` or `-`, as in `library/alpine`",
+                "2 late:1 (COPY --from)",
+            ],
+        );
         check("ARG A\nFROM ${A:-fallback}\n", &["2 fallback (stage 0)"]);
     }
 
     /// Else a stage's own argument would show us another image than BuildKit pulls.
     #[test]
     fn a_from_sees_only_arguments_before_the_first_one() {
-        check("ARG X=1\nFROM a:$X\nARG X=2\nARG Y=3\nFROM b:$X\nFROM c:$Y\n", &[
-            "2 a:1 (stage 0)",
-            "5 b:1 (stage 1)",
-            "6 c:$Y (stage 2): the variable Y is not set",
-        ]);
+        check(
+            "ARG X=1\nFROM a:$X\nARG X=2\nARG Y=3\nFROM b:$X\nFROM c:$Y\n",
+            &["2 a:1 (stage 0)", "5 b:1 (stage 1)", "6 c:$Y (stage 2): the variable Y is not set"],
+        );
     }
 
     #[test]

@@ -18,7 +18,8 @@ fn line(text: &str) -> Option<(String, String)> {
     if name.is_empty() || name.starts_with('#') {
         return None;
     }
-    let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.split_once(quote)).map(|(inside, _)| inside);
+    let quoted =
+        |quote: char| value.strip_prefix(quote).and_then(|rest| rest.split_once(quote)).map(|(inside, _)| inside);
     let bare = || value.split_once(" #").map_or(value, |(value, _)| value).trim_end();
     let value = quoted('"').or_else(|| quoted('\'')).unwrap_or_else(bare);
     Some((name.to_owned(), value.to_owned()))

@@ -13,8 +13,16 @@ use super::{
 pub(super) const INPUT: Input = Input { name: "Kubernetes manifest", kind: Kind::Any, recognises, read };
 
 /// Lists and maps of containers, in core kinds and in the best-known others.
-const CONTAINERS: &[&str] =
-    &["containers", "initContainers", "ephemeralContainers", "container", "script", "steps", "stepTemplate", "sidecars"];
+const CONTAINERS: &[&str] = &[
+    "containers",
+    "initContainers",
+    "ephemeralContainers",
+    "container",
+    "script",
+    "steps",
+    "stepTemplate",
+    "sidecars",
+];
 
 fn recognises(source: &Source<'_>) -> bool {
     source.documents.iter().any(|node| node.text_of("kind").is_some() && node.text_of("apiVersion").is_some())

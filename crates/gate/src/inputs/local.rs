@@ -28,7 +28,8 @@ pub fn ask_local(locator: &Locator, options: &registry::Options) -> Result<Vec<A
 }
 
 fn asked(locator: &Locator, image: &registry::ResolvedImage) -> Asked {
-    let named = [(image.index, Role::Index), (image.manifest, Role::Manifest), (Some(image.config.digest), Role::Config)];
+    let named =
+        [(image.index, Role::Index), (image.manifest, Role::Manifest), (Some(image.config.digest), Role::Config)];
     let mut digests: Vec<_> =
         named.into_iter().filter_map(|(digest, role)| digest.map(|digest| (digest, Some(role)))).collect();
     digests.extend(image.layers.iter().map(|layer| (layer.digest, Some(Role::Layer))));

@@ -120,9 +120,14 @@ struct Follow {
 #[derive(Debug)]
 enum How {
     Compose,
-    Dockerfile { build_args: BTreeMap<String, String> },
+    Dockerfile {
+        build_args: BTreeMap<String, String>,
+    },
     /// The text stands in the file itself, from `Follow::line` on.
-    Inline { text: String, build_args: BTreeMap<String, String> },
+    Inline {
+        text: String,
+        build_args: BTreeMap<String, String>,
+    },
 }
 
 /// One kind of file.
@@ -243,7 +248,9 @@ fn understood(name: &str, text: &str, kind: Kind, options: &Options) -> Result<F
 
 /// Whether `text` can be a tag.
 fn is_tag(text: &str) -> bool {
-    format!("x:{text}").parse::<ImageReference>().is_ok_and(|reference| reference.tag.is_some() && reference.digest.is_none())
+    format!("x:{text}")
+        .parse::<ImageReference>()
+        .is_ok_and(|reference| reference.tag.is_some() && reference.digest.is_none())
 }
 
 /// What messages call a file.
@@ -266,11 +273,9 @@ impl Source<'_> {
                 reference: Some(reference.to_owned()),
                 unresolved: None,
             },
-            Err(error) => Subject {
-                reference: Some(reference.to_owned()),
-                unresolved: Some(error.reason),
-                ..Subject::default()
-            },
+            Err(error) => {
+                Subject { reference: Some(reference.to_owned()), unresolved: Some(error.reason), ..Subject::default() }
+            }
         };
         Asked { subject, file: Some(self.file.to_owned()), line: Some(line), place: place.into() }
     }
@@ -308,7 +313,8 @@ mod testing {
         }
         text += &format!(" {}", asked.subject.reference.as_deref().unwrap_or("-"));
         for (digest, role) in &asked.subject.digests {
-            text += &format!(" {}{}", &digest.hex()[..4], role.map_or(String::new(), |role| format!("={}", role.word())));
+            text +=
+                &format!(" {}{}", &digest.hex()[..4], role.map_or(String::new(), |role| format!("={}", role.word())));
         }
         text += &format!(" ({})", asked.place);
         if let Some(why) = &asked.subject.unresolved {

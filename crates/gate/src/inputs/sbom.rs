@@ -102,7 +102,11 @@ impl Named {
         let (name, version) = path.split_once('@').unwrap_or((path, ""));
         let (name, version) = (decoded(name), decoded(version));
         let value = |key: &str| {
-            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key).map(|(_, it)| decoded(it))
+            query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(name, _)| *name == key)
+                .map(|(_, it)| decoded(it))
         };
         let digest = version.parse::<Digest>().ok();
         let host = value("repository_url").map(|url| {
@@ -158,8 +162,14 @@ mod tests {
             assert_eq!(reference.as_deref(), Some(expected), "{purl}");
         };
         let escaped = digest.to_string().replace(':', "%3A");
-        check(&format!("pkg:oci/app@{escaped}?repository_url=ghcr.io/a/app&tag=1"), &format!("ghcr.io/a/app:1@{digest}"));
-        check(&format!("pkg:oci/debian@{escaped}?repository_url=docker.io%2Flibrary%2Fdebian"), &format!("docker.io/library/debian@{digest}"));
+        check(
+            &format!("pkg:oci/app@{escaped}?repository_url=ghcr.io/a/app&tag=1"),
+            &format!("ghcr.io/a/app:1@{digest}"),
+        );
+        check(
+            &format!("pkg:oci/debian@{escaped}?repository_url=docker.io%2Flibrary%2Fdebian"),
+            &format!("docker.io/library/debian@{digest}"),
+        );
         check("pkg:docker/customer/dockerimage@1.2?repository_url=gcr.io", "gcr.io/customer/dockerimage:1.2");
         check("pkg:docker/nginx@1", "nginx:1");
         assert!(Named::parse("pkg:npm/oci@1").is_none());

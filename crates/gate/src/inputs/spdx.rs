@@ -28,7 +28,9 @@ fn read(source: &Source<'_>) -> Found {
     let Some(document) = source.documents.first() else { return found };
     let graph = document.items_of("@graph");
     let of_type = |end: &'static str| {
-        graph.iter().filter(move |node| node.text_of("type").or_else(|| node.text_of("@type")).is_some_and(|it| it.ends_with(end)))
+        graph.iter().filter(move |node| {
+            node.text_of("type").or_else(|| node.text_of("@type")).is_some_and(|it| it.ends_with(end))
+        })
     };
     for package in document.items_of("packages").iter().chain(of_type("Package")) {
         let purls = package.items_of("externalRefs").iter().filter(|it| it.text_of("referenceType") == Some("purl"));
@@ -41,7 +43,9 @@ fn read(source: &Source<'_>) -> Found {
         let mut image = Image::default();
         purls.iter().for_each(|purl| image.read_purl(purl));
         let name = package.text_of("name").unwrap_or_default();
-        for text in [name, package.text_of("versionInfo").or_else(|| either(package, "packageVersion")).unwrap_or_default()] {
+        for text in
+            [name, package.text_of("versionInfo").or_else(|| either(package, "packageVersion")).unwrap_or_default()]
+        {
             image.read(text, None);
         }
         checksums(package).for_each(|digest| image.add(digest, None));
@@ -84,10 +88,10 @@ mod tests {
              {{\"name\":\"musl\"}}],\"files\":[{{\"checksums\":[{{\"algorithm\":\"SHA256\",\"checksumValue\":\"{}\"}}]}}]}}",
             file.hex()
         );
-        assert_eq!(said("a.spdx.json", &old, &[], &Options::default()), [
-            format!("2 reg.example/app@{image} {i} (package app)"),
-            format!("1 - {f}=file (1 files)"),
-        ]);
+        assert_eq!(
+            said("a.spdx.json", &old, &[], &Options::default()),
+            [format!("2 reg.example/app@{image} {i} (package app)"), format!("1 - {f}=file (1 files)"),]
+        );
         let new = format!(
             "{{\"@context\":\"https://spdx.org/rdf/3.0.1/spdx-context.jsonld\",\"@graph\":[\n{{\"type\":\"software_Package\",\"name\":\"app\",\
              \"software_primaryPurpose\":\"container\",\"verifiedUsing\":[{{\"algorithm\":\"sha256\",\"hashValue\":\"{}\"}}]}}]}}",

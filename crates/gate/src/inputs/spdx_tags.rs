@@ -11,7 +11,8 @@ pub(super) const INPUT: Input = Input {
     name: "SPDX (tag-value)",
     kind: Kind::Sbom,
     recognises: |source| {
-        source.text.lines().take(50).any(|line| line.starts_with("SPDXVersion:")) && !source.text.trim_start().starts_with('{')
+        source.text.lines().take(50).any(|line| line.starts_with("SPDXVersion:"))
+            && !source.text.trim_start().starts_with('{')
     },
     read,
 };
@@ -90,9 +91,9 @@ mod tests {
             image.hex(),
             file.hex()
         );
-        assert_eq!(said("a.spdx", &text, &[], &Options::default()), [
-            format!("4 app {} (package app)", &image.hex()[..4]),
-            format!("1 - {}=file (1 files)", &file.hex()[..4]),
-        ]);
+        assert_eq!(
+            said("a.spdx", &text, &[], &Options::default()),
+            [format!("4 app {} (package app)", &image.hex()[..4]), format!("1 - {}=file (1 files)", &file.hex()[..4]),]
+        );
     }
 }

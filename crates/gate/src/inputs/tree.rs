@@ -221,10 +221,7 @@ fn json(text: &str) -> Result<Node, Wrong> {
     let mut from = serde_json::Deserializer::from_reader(Lines { rest: text.as_bytes(), line: &line });
     let room = Cell::new(NODES_MAX);
     let node = Seed { line: &line, room: &room }.deserialize(&mut from).and_then(|node| from.end().map(|()| node));
-    node.map_err(|error| Wrong {
-        line: u32::try_from(error.line()).ok(),
-        what: format!("it is no JSON: {error}"),
-    })
+    node.map_err(|error| Wrong { line: u32::try_from(error.line()).ok(), what: format!("it is no JSON: {error}") })
 }
 
 /// Counts lines as they are read; the parser reads a byte at a time and looks at most one ahead.
@@ -329,7 +326,8 @@ mod tests {
         assert_eq!(node.get("c").map(|it| (it.line, it.text())), Some((3, Some("x"))));
         assert_eq!(documents[1].get("d").map(|it| it.line), Some(5));
 
-        let json = super::documents("{\n \"a\": [\n  {\"b\": \"x\"},\n  {\"b\":\n\"\\ud83d\\ude00\"}]}").expect("is JSON");
+        let json =
+            super::documents("{\n \"a\": [\n  {\"b\": \"x\"},\n  {\"b\":\n\"\\ud83d\\ude00\"}]}").expect("is JSON");
         let items = json[0].items_of("a");
         assert_eq!(items[0].get("b").map(|it| it.line), Some(3));
         assert_eq!(items[1].get("b").map(|it| (it.line, it.text())), Some((5, Some("😀"))));

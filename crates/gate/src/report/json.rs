@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Checked, Format, Outcome, Row};
 
-pub(super) const FORMAT: Format = Format { name: "json", help: "For programs: every image, with all that is listed of it", write };
+pub(super) const FORMAT: Format =
+    Format { name: "json", help: "For programs: every image, with all that is listed of it", write };
 
 /// Name and version.
 pub(crate) const SCHEMA: &str = "lazaret.gate/1";

@@ -24,7 +24,9 @@ fn write(checked: &Checked<'_>) -> String {
         let message = escaped(&row.decision.message);
         text += &format!("<testcase classname=\"{}\" name=\"{}\"", escaped(file), escaped(&name));
         text += &match (row.outcome(), row.decision.effect) {
-            (Outcome::Denied, _) => format!("><failure type=\"{}\" message=\"{message}\"/></testcase>\n", escaped(&row.rule())),
+            (Outcome::Denied, _) => {
+                format!("><failure type=\"{}\" message=\"{message}\"/></testcase>\n", escaped(&row.rule()))
+            }
             (Outcome::Undecided, _) => format!("><error type=\"undecided\" message=\"{message}\"/></testcase>\n"),
             (Outcome::Passed, Effect::Warn) => format!("><system-out>{message}</system-out></testcase>\n"),
             _ => "/>\n".to_owned(),

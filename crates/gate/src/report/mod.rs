@@ -54,7 +54,8 @@ pub struct Format {
 }
 
 /// Every format.
-pub const FORMATS: &[Format] = &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT, github::FORMAT, gitlab::FORMAT];
+pub const FORMATS: &[Format] =
+    &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT, github::FORMAT, gitlab::FORMAT];
 
 /// What all rows together come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,13 +173,10 @@ mod tests {
     #[test]
     fn denied_outranks_undecided_outranks_passed() {
         let rows = rows();
-        assert_eq!(rows.iter().map(Row::outcome).collect::<Vec<_>>(), [
-            Outcome::Denied,
-            Outcome::Passed,
-            Outcome::Passed,
-            Outcome::Undecided,
-            Outcome::Undecided,
-        ]);
+        assert_eq!(
+            rows.iter().map(Row::outcome).collect::<Vec<_>>(),
+            [Outcome::Denied, Outcome::Passed, Outcome::Passed, Outcome::Undecided, Outcome::Undecided,]
+        );
         assert_eq!(outcome(&rows), Outcome::Denied);
         assert_eq!(outcome(&rows[1..]), Outcome::Undecided);
         assert_eq!(outcome(&[]), Outcome::Passed);

@@ -75,7 +75,8 @@ fn result(row: &Row, index: Option<usize>) -> Value {
     let uri = asked.file.as_deref().filter(|file| *file != "-").map_or_else(|| COMMAND_LINE.to_owned(), uri);
     let region = json!({ "startLine": asked.line.unwrap_or(1).max(1) });
     let digests: Vec<_> = row.decision.hits.iter().map(|hit| hit.digest.to_string()).collect();
-    let digest = digests.first().cloned().or_else(|| asked.subject.digests.first().map(|(digest, _)| digest.to_string()));
+    let digest =
+        digests.first().cloned().or_else(|| asked.subject.digests.first().map(|(digest, _)| digest.to_string()));
     let place = if asked.place.is_empty() { row.name() } else { super::shown(&asked.place) };
     // A line end is no end of a sentence for the multitool.
     let message = row.decision.message.trim_end_matches('.').to_owned() + ".";

@@ -34,21 +34,27 @@ fn write(checked: &Checked<'_>) -> String {
 }
 
 fn reasons(row: &Row) -> Vec<String> {
-    let mut lines: Vec<_> = row.decision.hits.iter().take(5).map(|hit| {
-        let listed = &hit.listed;
-        let categories: Vec<_> = listed.categories.iter().map(|category| category.word()).collect();
-        let exempted = hit.exempted.as_deref().map_or(String::new(), |line| format!("; {}", super::shown(line)));
-        format!(
-            "{} {}: {} {} ({}, confidence {}, {}{exempted})",
-            listed.id,
-            categories.join(", "),
-            super::role_word(listed.role),
-            hit.digest,
-            listed.severity,
-            listed.confidence,
-            listed.channel,
-        )
-    }).collect();
+    let mut lines: Vec<_> = row
+        .decision
+        .hits
+        .iter()
+        .take(5)
+        .map(|hit| {
+            let listed = &hit.listed;
+            let categories: Vec<_> = listed.categories.iter().map(|category| category.word()).collect();
+            let exempted = hit.exempted.as_deref().map_or(String::new(), |line| format!("; {}", super::shown(line)));
+            format!(
+                "{} {}: {} {} ({}, confidence {}, {}{exempted})",
+                listed.id,
+                categories.join(", "),
+                super::role_word(listed.role),
+                hit.digest,
+                listed.severity,
+                listed.confidence,
+                listed.channel,
+            )
+        })
+        .collect();
     let more = row.decision.hits.len().saturating_sub(lines.len());
     if more > 0 {
         lines.push(format!("and {more} more listed digests"));
@@ -59,7 +65,8 @@ fn reasons(row: &Row) -> Vec<String> {
 
 fn summary(checked: &Checked<'_>) -> String {
     let count = |outcome: Outcome| checked.rows.iter().filter(|row| row.outcome() == outcome).count();
-    let warned = checked.rows.iter().filter(|row| row.outcome() == Outcome::Passed && row.decision.effect == Effect::Warn);
+    let warned =
+        checked.rows.iter().filter(|row| row.outcome() == Outcome::Passed && row.decision.effect == Effect::Warn);
     let images = if checked.rows.len() == 1 { "image" } else { "images" };
     format!(
         "{} {images}: {} denied, {} warned of, {} undecided (feed change {}, {} old)\n",
@@ -89,7 +96,10 @@ mod tests {
     #[test]
     fn it_reads_as_shown() {
         let text = write(&Checked { rows: &testing::rows(), sequence: 7, age_s: 60, verbose: true });
-        let plain: String = text.split('\x1b').map(|part| part.strip_prefix('[').and_then(|it| it.split_once('m')).map_or(part, |it| it.1)).collect();
+        let plain: String = text
+            .split('\x1b')
+            .map(|part| part.strip_prefix('[').and_then(|it| it.split_once('m')).map_or(part, |it| it.1))
+            .collect();
         insta::assert_snapshot!(plain);
     }
 

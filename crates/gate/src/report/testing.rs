@@ -1,9 +1,6 @@
 //! Rows of every kind.
 
-use feed::{
-    Channel, EntryId, List, Role,
-    shard::Listed,
-};
+use feed::{Channel, EntryId, List, Role, shard::Listed};
 use model::{Category, Confidence, Digest, Severity};
 
 use super::Row;
@@ -12,7 +9,13 @@ use crate::{Decision, Effect, Hit, Subject, inputs::Asked};
 /// Denied, warned of, allowed, undecided and let through, undecided and stopped.
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("reg.example/miner:1", Some(7), Effect::Deny, &[(17, Role::Manifest, Effect::Deny), (9, Role::Layer, Effect::Warn)], None),
+        row(
+            "reg.example/miner:1",
+            Some(7),
+            Effect::Deny,
+            &[(17, Role::Manifest, Effect::Deny), (9, Role::Layer, Effect::Warn)],
+            None,
+        ),
         row("tool:2", None, Effect::Warn, &[(3, Role::Manifest, Effect::Warn)], None),
         row("nginx", Some(3), Effect::Allow, &[], None),
         row("gone:1", Some(4), Effect::Warn, &[], Some("not resolved: there is no such tag")),

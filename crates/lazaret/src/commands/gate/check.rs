@@ -99,7 +99,7 @@ pub fn run(arguments: &CheckArguments, config: &ConfigFile, surroundings: &Surro
     let format = format.ok_or_else(|| anyhow!("no format {}", arguments.format)).or_exit(Exit::Usage)?;
     let options = registry_options(arguments.insecure_registry.as_ref(), config, surroundings)?;
     let mut asked = asked(arguments, &options)?;
-    let engine = arguments.engine.open(config, surroundings)?;
+    let (engine, _) = arguments.engine.open(config, surroundings)?;
     let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
 
     let platforms = match &arguments.platform {
@@ -156,8 +156,10 @@ fn asked(arguments: &CheckArguments, options: &registry::Options) -> Result<Vec<
     files.extend(arguments.dockerfile.iter().map(|path| file(path, Kind::Dockerfile)));
     files.extend(arguments.sbom.iter().map(|path| file(path, Kind::Sbom)));
     if asked.is_empty() && locals.is_empty() && files.is_empty() {
-        return Err(anyhow!("name images, or files with --file, --dockerfile, --sbom, --oci-layout or --docker-archive"))
-            .or_exit(Exit::Usage);
+        return Err(anyhow!(
+            "name images, or files with --file, --dockerfile, --sbom, --oci-layout or --docker-archive"
+        ))
+        .or_exit(Exit::Usage);
     }
     if files.iter().filter(|file| file.path.is_none()).count() > 1 {
         return Err(anyhow!("standard input holds one file: name - once")).or_exit(Exit::Usage);

@@ -62,9 +62,10 @@ pub fn run(
     let stdin = io::stdin().lock().take(STDIN_BYTES_MAX + 1);
     #[expect(clippy::disallowed_methods, reason = "bounded by take")]
     { stdin }.read_to_end(&mut bytes).context("read the descriptor from standard input").or_exit(Exit::Undecided)?;
-    let question = gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why)).or_exit(Exit::Usage)?;
+    let question =
+        gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why)).or_exit(Exit::Usage)?;
 
-    let policy = arguments.engine.policy(surroundings)?;
+    let (policy, _) = arguments.engine.policy(surroundings)?;
     let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
     let engine = match Engine::open(&folder, policy.clone()) {
         Ok(engine) => engine,
@@ -94,5 +95,8 @@ fn say_without_feed(policy: &Policy, why: &str) -> Result<Exit, Failure> {
 
 fn say(message: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", text::visible(message)).and_then(|()| out.flush()).context("write the reason").or_exit(Exit::Output)
+    writeln!(out, "{}", text::visible(message))
+        .and_then(|()| out.flush())
+        .context("write the reason")
+        .or_exit(Exit::Output)
 }
