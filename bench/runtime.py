@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""runtime.py --bin FOLDER --images OCI_LAYOUT [--at-once N] [--budget SECONDS] [--count N] [--starts N] [--isolation KIND] [--reports FOLDER]
+"""runtime.py --bin FOLDER --images OCI_LAYOUT [--at-once N] [--budget SECONDS] [--count N] [--only NAMES] [--starts N] [--isolation KIND] [--reports FOLDER]
 
 Detonates images of `corpus/images/runtime` side by side with an empty catalog, and says: images an hour (static and runtime), how many used
 their whole budget, the time from the decision to start until the sample's first instruction (median over all runs, and over `--starts`
@@ -15,6 +15,7 @@ parser.add_argument("--images", type=Path, required=True)
 parser.add_argument("--at-once", type=int, default=6)
 parser.add_argument("--budget", type=int, default=60)
 parser.add_argument("--count", type=int)
+parser.add_argument("--only", help="comma-separated names of images")
 parser.add_argument("--starts", type=int, default=20)
 parser.add_argument("--isolation")
 parser.add_argument("--reports", type=Path)
@@ -23,6 +24,8 @@ arguments = parser.parse_args()
 rows = [line.rstrip("\n").split("\t") for line in open(arguments.images / "expected.tsv") if line.strip()]
 # Honest services first: they run until the end of their budget.
 rows.sort(key=lambda row: row[2] != "benign")
+if arguments.only:
+    rows = [row for row in rows if row[1] in arguments.only.split(",")]
 if arguments.count:
     rows = rows[: arguments.count]
 scratch = tempfile.TemporaryDirectory(prefix="lazaret-runtime-")
