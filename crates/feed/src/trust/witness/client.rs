@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, io::Read as _, path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ureq::config::Config;
+use ureq::{
+    config::Config,
+    tls::{RootCerts, TlsConfig},
+};
 use url::Url;
 
 use super::SIZE_TYPE;
@@ -85,6 +88,8 @@ pub fn cosign(
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        .proxy(None)
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .timeout_global(Some(timeout))
         .accept_encoding("identity")
         .build();
