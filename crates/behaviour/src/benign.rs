@@ -113,7 +113,7 @@ fn a_database_under_load() {
         run.push(backend, What::Kill { target: 1, signal: 10, result: 0 });
     }
     for second in 0..40_u64 {
-        let at = run.push(1, What::Usage { cpu_ms: second * 1_900, memory_bytes: 1 << 28, tasks: 20 });
+        let at = run.push(1, What::Usage { cpu_ms: second * 1_900, memory_bytes: 1 << 28, tasks: 20, skipped_ms: 0 });
         run.set_time(at, second * 1_000_000);
     }
     honest(run);

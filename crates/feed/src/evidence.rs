@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use model::{Category, Digest, Finding, Location, Maturity, ScanReport, Weight};
 
+use crate::entry::EvidenceKind;
+
 /// How much findings prove without the rest of their image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strength {
@@ -48,11 +50,18 @@ const fn harm(category: Category) -> Option<Harm> {
 /// The findings of malice that the verdict names, in categories that a stable detector supports: a draft may be the second
 /// sign beside it.
 pub(crate) fn malice(report: &ScanReport) -> Vec<&Finding> {
+    supported(report, |category| harm(category).is_some())
+}
+
+/// As [`malice`], of whatever the verdict names: for what is advised on.
+pub(crate) fn concerns(report: &ScanReport) -> Vec<&Finding> {
+    supported(report, |_| true)
+}
+
+fn supported(report: &ScanReport, counts: impl Fn(Category) -> bool) -> Vec<&Finding> {
     let counts = |finding: &&Finding| {
         let seen = &finding.observation;
-        seen.weight != Weight::Fact
-            && harm(seen.category).is_some()
-            && report.verdict.categories.contains(&seen.category)
+        seen.weight != Weight::Fact && counts(seen.category) && report.verdict.categories.contains(&seen.category)
     };
     let counted: Vec<&Finding> = report.findings.iter().filter(counts).collect();
     let supported: BTreeSet<Category> =
@@ -62,6 +71,21 @@ pub(crate) fn malice(report: &ScanReport) -> Vec<&Finding> {
 
 pub(crate) fn is_stable(finding: &Finding) -> bool {
     finding.observation.maturity == Maturity::Stable
+}
+
+/// Which kind of evidence a finding is: detectors that compare with what others list are named so.
+pub(crate) fn kind(finding: &Finding) -> EvidenceKind {
+    if finding.observation.detector.starts_with("known-bad-") {
+        return EvidenceKind::Intelligence;
+    }
+    match finding.location {
+        Location::Event { .. } | Location::Captured { .. } => EvidenceKind::Runtime,
+        Location::File { .. }
+        | Location::Config { .. }
+        | Location::History { .. }
+        | Location::Layer { .. }
+        | Location::Image => EvidenceKind::Static,
+    }
 }
 
 /// What stable findings prove by themselves; none if too little.

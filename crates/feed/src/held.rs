@@ -1,86 +1,153 @@
 //! What malicious images share with others.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
-use model::{Digest, Disposition, Known, ScanReport};
+use model::{Digest, Disposition, Locator, ScanReport};
 use store::{Catalog, StoreError};
 
-use crate::evidence;
+use crate::{
+    entry::Role,
+    evidence,
+    guard::{Guard, Refusal, Rules},
+};
 
-/// What every second image has: the empty tar (1024 zero bytes), plain, as Docker and as BuildKit gzip it; the empty file.
-const EMPTY: [&str; 4] = [
-    "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-    "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
-    "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
-    "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-];
+/// Owners counted of one digest; beyond, there are "many".
+const OWNERS_MAX: usize = 1_000;
 
-/// Parts of malicious images (configs, layers by blob and by DiffID, files with a finding) that other images hold too.
-#[derive(Default)]
+/// Parts of malicious images (configs, layers by blob and by DiffID, files with a finding) and who holds them.
 pub(crate) struct Held {
-    /// By one judged clean or vouched for, and what is empty.
-    clean: BTreeSet<Digest>,
-    /// By one judged risky or suspicious, or not decided.
-    doubtful: BTreeSet<Digest>,
-    /// What the operator vouches for.
-    known: Known,
+    /// What no approval lists.
+    guard: Guard,
+    parts: BTreeMap<Digest, Holders>,
+    popular_owners: usize,
+    approved: BTreeSet<Digest>,
+}
+
+/// Who holds one digest.
+#[derive(Default)]
+struct Holders {
+    /// Images judged clean.
+    clean: u64,
+    /// Images judged risky or suspicious, or not decided.
+    doubtful: u64,
+    /// Of the images' repositories, hashed.
+    owners: BTreeSet<u64>,
 }
 
 impl Held {
     /// Reads the catalog twice, so that only what malicious images have is kept in memory.
-    pub(crate) fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let mut wanted = BTreeSet::new();
+    pub(crate) fn read(catalog: &dyn Catalog, rules: &Rules) -> Result<Self, StoreError> {
+        let mut parts: BTreeMap<Digest, Holders> = BTreeMap::new();
         catalog.for_each_report(&mut |report| {
-            if report.verdict.disposition == Disposition::Malicious {
-                wanted.extend(parts(&report));
+            let listed = rules.advise_from.is_some_and(|from| is_advised(&report, from))
+                || report.verdict.disposition == Disposition::Malicious;
+            if listed {
+                parts.extend(parts_of(&report).into_iter().map(|digest| (digest, Holders::default())));
             }
         })?;
-        let mut held = Self { known: Known::new(catalog.known()?), ..Self::default() };
-        for image in held.known.images() {
-            held.clean.insert(image.config);
-            held.clean.extend(image.layers.iter().flat_map(|layer| [layer.digest, layer.diff_id]));
-        }
+        let mut guard = Guard::new(catalog.known()?, rules);
+        let mut failed = None;
         catalog.for_each_report(&mut |report| {
-            let holders = match report.verdict.disposition {
-                Disposition::Malicious => return,
-                Disposition::Clean => &mut held.clean,
-                Disposition::Risky | Disposition::Suspicious | Disposition::Undetermined => &mut held.doubtful,
-            };
-            holders.extend(parts(&report).into_iter().filter(|digest| wanted.contains(digest)));
+            if failed.is_none() {
+                failed = forbid_official(&mut guard, catalog, &report).err();
+            }
+            let owner = owner(&report.image.reference);
+            for digest in parts_of(&report) {
+                if let Some(holders) = parts.get_mut(&digest) {
+                    holders.add(report.verdict.disposition, owner);
+                }
+            }
         })?;
-        held.clean.extend(EMPTY.iter().filter_map(|text| text.parse::<Digest>().ok()));
-        Ok(held)
+        let (popular_owners, approved) = (rules.popular_owners, rules.approved.clone());
+        failed.map_or(Ok(Self { guard, parts, popular_owners, approved }), Err)
     }
 
-    pub(crate) fn by_clean(&self, digest: &Digest) -> bool {
-        self.clean.contains(digest)
+    /// Whether a person approved a digest.
+    pub(crate) fn is_approved(&self, digest: &Digest) -> bool {
+        self.approved.contains(digest)
     }
 
-    /// As [`Self::by_clean`], of a file.
-    pub(crate) fn file_by_clean(&self, sha256: &Digest) -> bool {
-        self.by_clean(sha256) || self.known.with_file(sha256).is_some()
+    /// Whether a part may be listed on signs (`proven`: on a proof), by everybody's leave but a person's (`approved`: by that, too).
+    pub(crate) fn check(&self, digest: &Digest, role: Role, proven: bool, approved: bool) -> Result<(), Refusal> {
+        self.guard.check(digest, role)?;
+        let Some(holders) = self.parts.get(digest) else { return Ok(()) };
+        if holders.clean > 0 {
+            return Err(Refusal::HeldByClean);
+        }
+        if holders.doubtful > 0 && !proven {
+            return Err(Refusal::HeldByOthers);
+        }
+        let owners = holders.owners.len();
+        if owners >= self.popular_owners && !approved {
+            return Err(Refusal::Popular { owners });
+        }
+        Ok(())
     }
 
-    pub(crate) fn by_doubtful(&self, digest: &Digest) -> bool {
-        self.doubtful.contains(digest)
+    pub(crate) fn into_forbidden(self) -> BTreeMap<Digest, Refusal> {
+        self.guard.into_forbidden()
+    }
+
+    pub(crate) const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// How many images judged otherwise hold it.
+    pub(crate) fn others(&self, digest: &Digest) -> u64 {
+        self.parts.get(digest).map_or(0, |holders| holders.clean + holders.doubtful)
     }
 }
 
-fn parts(report: &ScanReport) -> BTreeSet<Digest> {
+impl Holders {
+    fn add(&mut self, disposition: Disposition, owner: Option<u64>) {
+        match disposition {
+            Disposition::Malicious => {}
+            Disposition::Clean => self.clean += 1,
+            Disposition::Risky | Disposition::Suspicious | Disposition::Undetermined => self.doubtful += 1,
+        }
+        if self.owners.len() < OWNERS_MAX {
+            self.owners.extend(owner);
+        }
+    }
+}
+
+/// Whether a person should know of an image.
+pub(crate) fn is_advised(report: &ScanReport, from: model::Confidence) -> bool {
+    matches!(report.verdict.disposition, Disposition::Risky | Disposition::Suspicious)
+        && report.verdict.confidence >= from
+}
+
+/// Forbids what an image consists of that was seen under a name only its publisher can push to. Of an image judged clean only
+/// its newest name is looked at: nothing of it is listed anyway.
+fn forbid_official(guard: &mut Guard, catalog: &dyn Catalog, report: &ScanReport) -> Result<(), StoreError> {
+    let mut names = vec![report.image.reference.clone()];
+    if report.verdict.disposition != Disposition::Clean {
+        names.extend(catalog.sightings(&report.image.subject())?.into_iter().map(|(name, ..)| name));
+    }
+    if let Some(name) = names.iter().find(|name| guard.is_official(name)) {
+        let image = &report.image;
+        let layers = image.layers.iter().flat_map(|layer| [Some(layer.digest), layer.diff_id]).flatten();
+        let config = image.config_pins_layers.then_some(image.config);
+        guard.forbid(image.index.into_iter().chain(image.manifest).chain(config).chain(layers), name);
+    }
+    Ok(())
+}
+
+/// Registry and everything of the repository but its last part, hashed; none for what is in no registry.
+fn owner(reference: &str) -> Option<u64> {
+    let Ok(Locator::Registry(parsed)) = reference.parse() else { return None };
+    let owner = parsed.repository.rsplit_once('/').map_or("", |(owner, _)| owner);
+    let mut hasher = DefaultHasher::new();
+    (&parsed.registry, owner).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+fn parts_of(report: &ScanReport) -> BTreeSet<Digest> {
     let image = &report.image;
     let config = image.config_pins_layers.then_some(image.config);
     let layers = image.layers.iter().flat_map(|layer| [Some(layer.digest), layer.diff_id]).flatten();
     config.into_iter().chain(layers).chain(report.findings.iter().flat_map(evidence::files)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_empty_digests_are_digests() {
-        let digests: Vec<Digest> = EMPTY.iter().map(|text| text.parse().expect("digest")).collect();
-        assert_eq!(digests[0], Digest::of(&[0; 1024]));
-        assert_eq!(digests[3], Digest::of(b""));
-    }
 }

@@ -22,11 +22,21 @@ mod bounded;
 mod candidate;
 pub mod client;
 mod date;
+pub mod diff;
 pub mod entry;
 mod evidence;
+
+pub mod folder;
+pub mod forms;
+pub mod guard;
 mod held;
+pub mod ledger;
 mod listing;
+pub mod publish;
+pub mod serve;
 pub mod shard;
+#[cfg(test)]
+mod testing;
 pub mod trust;
 
 use std::io::Write;
@@ -36,6 +46,7 @@ use store::{Catalog, StoreError};
 pub use bounded::LISTED_MAX;
 pub use candidate::{Candidate, Omitted};
 pub use entry::{Change, ChangeKind, Channel, Entry, EntryId, EvidenceKind, List, Role, SCHEMA, Status};
+pub use listing::{Found, find};
 
 /// Writes a [`Candidate`] for every listed digest as JSON lines, sorted by digest and role; byte-equal for an equal catalog.
 /// Returns how many lines.
@@ -44,7 +55,7 @@ pub use entry::{Change, ChangeKind, Channel, Entry, EntryId, EvidenceKind, List,
 ///
 /// [`StoreError`] from the catalog; a write error as [`StoreError::Other`].
 pub fn export_json_lines(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<usize, StoreError> {
-    let entries = listing::entries(catalog)?;
+    let entries = blocked(catalog)?;
     for entry in &entries {
         let json = serde_json::to_string(entry).map_err(|error| StoreError::Other(format!("feed entry: {error}")))?;
         writeln!(out, "{json}").map_err(unwritten)?;
@@ -61,13 +72,19 @@ pub fn export_json_lines(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<u
 /// As [`export_json_lines`].
 pub fn export_plain(catalog: &dyn Catalog, out: &mut dyn Write) -> Result<usize, StoreError> {
     let mut digests: Vec<_> =
-        listing::entries(catalog)?.iter().filter(|entry| entry.role != Role::File).map(|entry| entry.digest).collect();
+        blocked(catalog)?.iter().filter(|entry| entry.role != Role::File).map(|entry| entry.digest).collect();
     digests.dedup();
     for digest in &digests {
         writeln!(out, "{digest}").map_err(unwritten)?;
     }
     out.flush().map_err(unwritten)?;
     Ok(digests.len())
+}
+
+/// What could be listed to be blocked.
+fn blocked(catalog: &dyn Catalog) -> Result<Vec<Candidate>, StoreError> {
+    let rules = guard::Rules { advise_from: None, ..guard::Rules::default() };
+    Ok(listing::find(catalog, &rules)?.candidates)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

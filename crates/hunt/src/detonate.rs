@@ -10,7 +10,7 @@ use std::{
 use inspect::{At, ImageView, Place};
 use model::{
     CapturedFile, Category, Digest, Disposition, EndReason, Event, Finding, ImageConfig, ImageIdentity, Location,
-    Maturity, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Trace, Weight, What,
+    Maturity, Observation, Platform, Problem, ProblemKind, SCHEMA, ScanReport, Trace, Weight, What,
 };
 use registry::ImageSource;
 use sandbox::{
@@ -18,7 +18,7 @@ use sandbox::{
     launch::{LaunchError, Layer, Store, UnpackLimits},
 };
 
-use crate::{Context, image::Parts};
+use crate::{Context, documented, image::Parts};
 
 /// Events of one run that a report keeps: those that findings name, then those that tell most.
 const EVENTS_MAX: usize = 2_000;
@@ -141,7 +141,7 @@ fn subject(parts: &Parts, others: Vec<(String, Vec<String>)>) -> Subject {
         folder: config.working_dir.clone(),
         user: config.user.clone(),
         ports: ports(config),
-        others,
+        others: documented::examples(config).into_iter().chain(others).collect(),
     }
 }
 
@@ -257,7 +257,12 @@ fn of_file(run: &str, file: &CapturedFile, bytes: &[u8], inspector: &mut inspect
     let placed = inspector.place(&place, bytes);
     let location = Location::Captured { run: run.to_owned(), path: file.path.clone(), sha256: file.sha256 };
     let observations = facts.observations.into_iter().chain(placed).take(FINDINGS_OF_FILE_MAX);
-    observations.map(|observation| Finding::new(observation, location.clone(), file.executed)).collect()
+    // A secret that a run writes is one it made (a host key) or one of our decoys that it copied: the image gives nothing away.
+    let weighed = observations.map(|observation| match observation.category {
+        Category::EmbeddedSecret => Observation { weight: Weight::Fact, ..observation },
+        _ => observation,
+    });
+    weighed.map(|observation| Finding::new(observation, location.clone(), file.executed)).collect()
 }
 
 /// Whether a trace has gaps, or there is none.
@@ -330,9 +335,8 @@ fn rank(event: &Event, evidence: &HashSet<u64>) -> u8 {
     }
 }
 
-/// Ends a run once its evidence could not get better: malicious by stable findings alone.
-pub(crate) fn is_certain(trace: &Trace) -> bool {
-    let seen = behaviour::judge(std::slice::from_ref(trace), &behaviour::Context::default());
+/// Whether the evidence could not get better: malicious by stable findings alone.
+fn is_certain(seen: Vec<behaviour::Seen>) -> bool {
     let mut findings: Vec<Finding> = Vec::new();
     for seen in seen.into_iter().filter(|seen| seen.observation.maturity == Maturity::Stable) {
         findings.push(Finding::new(seen.observation, Location::Event { run: seen.run, sequence: seen.event }, true));
@@ -341,8 +345,20 @@ pub(crate) fn is_certain(trace: &Trace) -> bool {
     verdict::judge(&findings, &subject).disposition == Disposition::Malicious
 }
 
+/// An [`Observer`] that is told of findings, too, as they come.
+pub trait Onlooker: Observer {
+    /// Something was seen in run `run`; told again and again.
+    fn found(&self, _run: &str, _observation: &model::Observation) {}
+}
+
+/// Looks at nothing.
+pub struct Unwatched;
+
+impl Observer for Unwatched {}
+impl Onlooker for Unwatched {}
+
 /// An [`Observer`] that ends runs whose evidence is certain, and tells another one the rest.
-pub struct UntilCertain(pub Arc<dyn Observer>);
+pub struct UntilCertain(pub Arc<dyn Onlooker>);
 
 impl Observer for UntilCertain {
     fn run_begins(&self, head: &model::TraceHead) {
@@ -354,6 +370,8 @@ impl Observer for UntilCertain {
     }
 
     fn is_certain(&self, trace: &Trace) -> bool {
-        is_certain(trace)
+        let seen = behaviour::judge(std::slice::from_ref(trace), &behaviour::Context::default());
+        seen.iter().for_each(|seen| self.0.found(&seen.run, &seen.observation));
+        is_certain(seen)
     }
 }

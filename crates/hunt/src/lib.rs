@@ -2,6 +2,7 @@
 
 mod crawl;
 mod detonate;
+mod documented;
 mod image;
 mod intelligence;
 mod known;
@@ -26,7 +27,7 @@ use registry::{Options, RegistryError};
 use store::{Catalog, StoreError};
 
 pub use crawl::{HuntPlan, HuntRow, hunt};
-pub use detonate::{Detonating, UntilCertain, replayed};
+pub use detonate::{Detonating, Onlooker, UntilCertain, Unwatched, replayed};
 pub use intelligence::Intelligence;
 pub use known::{VouchError, vouch};
 pub use scan::{Scanned, scan};

@@ -1,6 +1,9 @@
 //! What the command line looks like: the roles, and the options that several of them share.
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::FalseyValueParser};
 
@@ -24,6 +27,9 @@ pub struct Arguments {
     #[command(subcommand)]
     pub role: Role,
 }
+
+/// What a link to this program is called that containerd runs.
+pub const IMAGE_VERIFIER: &str = "lazaret-verify-image";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -73,9 +79,14 @@ pub enum Role {
     Doctor(commands::doctor::DoctorArguments),
     /// Show everything the catalog knows about a digest, offline
     Explain(commands::explain::ExplainArguments),
-    /// Publish the digests of malicious images
+    /// Publish the digests of malicious images, and mirror what others publish
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
+    /// Keep listed images from being run: say whether one may be used, at every door
+    #[command(subcommand)]
+    Gate(Box<commands::gate::GateRole>),
+    /// List what is present and running, and was, and what of it is listed
+    Inventory(Box<commands::inventory::InventoryArguments>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),
@@ -88,6 +99,16 @@ pub enum Role {
     Completions(commands::completions::CompletionsArguments),
     /// Write the manual page
     Man(commands::man::ManArguments),
+}
+
+/// The command line that a link to this program stands for: containerd runs programs of a folder and gives them no role.
+#[must_use]
+pub fn by_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().and_then(|name| Path::new(name).file_name()?.to_str());
+    if name == Some(IMAGE_VERIFIER) {
+        arguments.splice(..1, ["lazaret", "gate", "verify-image"].map(OsString::from));
+    }
+    arguments
 }
 
 /// Where the catalog is.

@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use hunt::{Detonating, UntilCertain};
+use hunt::{Detonating, Onlooker, UntilCertain, Unwatched};
 use model::Trace;
 use sandbox::{
-    detonate::{Detonation, Observer, Options},
+    detonate::{Detonation, Observer, Options, warm},
     launch::{Isolation, Limits, Store, is_root, sweep},
 };
 use serde::Deserialize;
@@ -77,6 +77,7 @@ pub struct Chamber {
     store: Store,
     options: Options,
     observer: Arc<dyn Observer>,
+    live: Option<Arc<Live>>,
     force: bool,
     kept: Arc<Mutex<Kept>>,
     keep: Box<dyn Fn(&Detonation) + Sync>,
@@ -84,7 +85,7 @@ pub struct Chamber {
 
 impl Chamber {
     /// Opens the folder of unpacked layers and removes what a killed Lazaret left there. `wants_all` keeps traces and packets for
-    /// [`Chamber::take_traces`] and [`Chamber::take_packets`].
+    /// [`Chamber::take_traces`] and [`Chamber::take_packets`]; `watched` shows the runs, which are then of one image at a time.
     ///
     /// # Errors
     ///
@@ -94,6 +95,7 @@ impl Chamber {
         catalog: Option<&Path>,
         wants_traces: bool,
         wants_packets: bool,
+        watched: bool,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, Failure> {
         let folder = match (&arguments.unpacked, catalog) {
@@ -127,6 +129,7 @@ impl Chamber {
             capture_packets: wants_packets,
             without_bpf: false,
         };
+        warm(&options);
         let kept = Arc::new(Mutex::new(Kept::default()));
         let keep = {
             let kept = Arc::clone(&kept);
@@ -138,9 +141,17 @@ impl Chamber {
                 kept.packets.extend(detonation.packets.iter().cloned());
             }
         };
-        let live = Arc::new(Live::new(surroundings.meter));
-        let observer: Arc<dyn Observer> = Arc::new(UntilCertain(live));
-        Ok(Self { store, options, observer, force: arguments.force, kept, keep: Box::new(keep) })
+        let live = watched.then(|| Arc::new(Live::new(surroundings.meter)));
+        let observer: Arc<dyn Observer> = match &live {
+            Some(live) => Arc::new(UntilCertain(Arc::clone(live) as Arc<dyn Onlooker>)),
+            None => Arc::new(UntilCertain(Arc::new(Unwatched))),
+        };
+        Ok(Self { store, options, observer, live, force: arguments.force, kept, keep: Box::new(keep) })
+    }
+
+    /// Takes the picture of the runs away before a result is written.
+    pub fn clear(&self) {
+        self.live.iter().for_each(|live| live.clear());
     }
 
     /// What the pipeline needs. `again`: run also what the catalog has a report on.

@@ -12,7 +12,7 @@ use std::{
 use anstream::ColorChoice;
 use clap::Parser;
 use lazaret::{
-    arguments::{Arguments, Role},
+    arguments::{Arguments, Role, by_name},
     commands,
     exit::{Exit, Failure, OrExit, one_line},
     logging,
@@ -24,7 +24,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing::Level;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(by_name(std::env::args_os().collect())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help goes to standard output and ends well, a mistake goes to standard error and ends as usage.
@@ -99,7 +99,9 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Detectors(detectors) => commands::detectors::run(&detectors, &surroundings),
         Role::Explain(explain) => commands::explain::run(&explain, &config, &surroundings),
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
+        Role::Gate(gate) => commands::gate::run(&gate, &config, &surroundings),
         Role::Intel(intel) => commands::intel::run(&intel, &config, &surroundings),
+        Role::Inventory(inventory) => commands::inventory::run(&inventory, &config, &surroundings),
         Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),
@@ -139,6 +141,10 @@ fn environment() -> Environment {
             .find_map(|name| std::env::var(name).ok())
             .filter(|proxy| !proxy.is_empty())
             .map(registry::Secret::new),
+        feed_passphrase: std::env::var("LAZARET_FEED_PASSPHRASE")
+            .ok()
+            .filter(|passphrase| !passphrase.is_empty())
+            .map(feed::trust::Secret::new),
         no_color: path("NO_COLOR").is_some_and(|_: std::path::PathBuf| true),
         processors: std::thread::available_parallelism().map_or(1, Into::into),
     }

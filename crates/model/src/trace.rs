@@ -594,6 +594,9 @@ pub enum What {
         memory_bytes: u64,
         /// Processes and threads now.
         tasks: u64,
+        /// Time so far that was cut out of sleeps of a second or more, in milliseconds: for the sample it passed.
+        #[serde(default)]
+        skipped_ms: u64,
     },
     /// An attempt against the sandbox was refused by it: the seccomp profile, a masked path, a limit, the second network guard.
     Refused {

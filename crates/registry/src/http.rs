@@ -47,6 +47,8 @@ pub(crate) struct Failure {
 /// How much of an answer's body is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
+    /// Only the head of the answer.
+    Nothing,
     Short,
     Any,
 }
@@ -86,7 +88,8 @@ impl Http {
     }
 
     pub(crate) fn get(&self, url: &Url, headers: &[(&str, &str)], length: Length) -> Result<Answer, Failure> {
-        let request = self.agent.get(url.as_str());
+        let request =
+            if length == Length::Nothing { self.agent.head(url.as_str()) } else { self.agent.get(url.as_str()) };
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let time_max = (length == Length::Short).then_some(self.short_body_time_max);
         answer(request.config().timeout_recv_body(time_max).build().call())

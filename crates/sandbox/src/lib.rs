@@ -8,10 +8,12 @@
 //! | [`sensor`] | what the sample asks of the kernel: BPF, seccomp notification, replay; skipped sleeps, shifted clock |
 //! | [`record`] | puts events of all of them into one order, within ceilings |
 
+mod check;
 pub mod detonate;
 pub mod internet;
 pub mod launch;
 pub mod record;
 pub mod sensor;
 
+pub use check::Check;
 pub use record::Recorder;

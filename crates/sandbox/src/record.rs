@@ -29,6 +29,7 @@ pub type Live = Box<dyn Fn(&Event) + Send + Sync>;
 pub struct Recorder {
     /// `CLOCK_BOOTTIME` of the sample's first instruction, in nanoseconds; 0 before it.
     started_ns: AtomicU64,
+    skipped_ms: AtomicU64,
     state: Mutex<State>,
     live: Option<Live>,
 }
@@ -45,12 +46,23 @@ impl Recorder {
     /// `live` sees every event that is kept, at once, before it has its number.
     #[must_use]
     pub fn new(live: Option<Live>) -> Self {
-        Self { started_ns: AtomicU64::new(0), state: Mutex::default(), live }
+        Self { started_ns: AtomicU64::new(0), skipped_ms: AtomicU64::new(0), state: Mutex::default(), live }
     }
 
     /// Says when the sample began: `CLOCK_BOOTTIME`, in nanoseconds.
     pub fn begin(&self, boot_ns: u64) {
         self.started_ns.store(boot_ns, Ordering::Relaxed);
+    }
+
+    /// A sleep was cut by that much.
+    pub fn skipped(&self, ms: u64) {
+        self.skipped_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// By how much all sleeps were cut so far, in milliseconds.
+    #[must_use]
+    pub fn skipped_ms(&self) -> u64 {
+        self.skipped_ms.load(Ordering::Relaxed)
     }
 
     /// Records something that happens now.

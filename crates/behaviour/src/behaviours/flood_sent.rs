@@ -106,7 +106,8 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         let Some(What::Flood { shape, target, name, packets, over_ms, forged_sources, .. }) = story.what(at) else {
             continue;
         };
-        let rate = packets * 1_000 / (*over_ms).max(1_000);
+        // As the sample's own time has it: a request every ten seconds is no flood because the sleeps were skipped.
+        let rate = packets * 1_000 / (*over_ms + skipped_ms(story, at, *over_ms)).max(1_000);
         let address = host_of(target);
         let place = name.as_deref().unwrap_or(target);
         let load_tool = tool(story, &callers, at, target);
@@ -142,6 +143,21 @@ fn judge(story: &Story<'_>) -> Vec<Match> {
         }
     }
     found
+}
+
+/// By how much sleeps were cut in the `over_ms` before an event, as far as that was told each second or so.
+fn skipped_ms(story: &Story<'_>, at: usize, over_ms: u64) -> u64 {
+    let Some(ends_us) = story.trace.events.get(at).map(|event| event.at_us) else { return 0 };
+    let begins_us = ends_us.saturating_sub(over_ms * 1_000);
+    let told = |before_us: u64| {
+        let usages = story.events().take_while(|(_, event)| event.at_us <= before_us);
+        usages
+            .filter_map(
+                |(_, event)| if let What::Usage { skipped_ms, .. } = event.what { Some(skipped_ms) } else { None },
+            )
+            .last()
+    };
+    told(ends_us).unwrap_or(0).saturating_sub(told(begins_us).unwrap_or(0))
 }
 
 fn port(target: &str) -> u16 {
@@ -225,6 +241,22 @@ mod tests {
         let mut run = Run::of("/usr/bin/python3.11", &["python3", "/app/main.py"]);
         run.push(1, flood("http", "203.0.113.9:80", 3_000, 10_000, 0));
         hit(&BEHAVIOUR, run, Weight::Proof, "http packets");
+    }
+
+    #[test]
+    fn a_probe_every_five_seconds_is_none_because_we_skipped_the_sleeps() {
+        let probed = |skipped_ms| {
+            let mut run = Run::of("/bin/busybox", &["sh", "/probe"]);
+            let usage = |skipped_ms| What::Usage { cpu_ms: 1, memory_bytes: 1, tasks: 1, skipped_ms };
+            run.push(0, usage(0));
+            let after = run.push(0, usage(skipped_ms));
+            run.set_time(after, 30_000_000);
+            let told = run.push(0, flood("http", "203.0.113.9:80", 1_093, 30_000, 0));
+            run.set_time(told, 30_000_500);
+            run
+        };
+        hit(&BEHAVIOUR, probed(0), Weight::Proof, "36 a second");
+        hit(&BEHAVIOUR, probed(1_093 * 5_000), Weight::Fact, "0 a second");
     }
 
     #[test]

@@ -162,7 +162,7 @@ mod tests {
     use crate::testing::{Run, hit, miss};
 
     fn usage(run: &mut Run, seconds: u64, cpu_ms: u64) {
-        let at = run.push(1, What::Usage { cpu_ms, memory_bytes: 1 << 20, tasks: 4 });
+        let at = run.push(1, What::Usage { cpu_ms, memory_bytes: 1 << 20, tasks: 4, skipped_ms: 0 });
         run.set_time(at, seconds * 1_000_000);
     }
 

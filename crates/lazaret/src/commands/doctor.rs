@@ -36,12 +36,7 @@ pub fn run(
     let folder = std::env::temp_dir().join(format!("lazaret-doctor-{}", std::process::id()));
     let mut checks = launch::doctor(&folder);
     let _ = std::fs::remove_dir_all(&folder);
-    checks.extend(sensor::doctor::doctor().into_iter().map(|check| launch::Check {
-        name: check.name.to_owned(),
-        works: check.works,
-        detail: check.detail,
-        remedy: check.remedy,
-    }));
+    checks.extend(sensor::doctor());
     let can_run = checks.iter().any(|check| check.name.starts_with("isolation") && check.works);
     let text = if arguments.json {
         let rows: Vec<_> = checks

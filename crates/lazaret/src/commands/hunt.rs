@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     arguments::StationArguments,
+    chamber::{Chamber, RunArguments},
     commands::scan::exit_of,
     dates,
     exit::{Exit, Failure, OrExit},
@@ -45,7 +46,8 @@ const AT_ONCE: usize = 2;
 Examples:
   lazaret hunt --registry http://localhost:5000
   lazaret hunt --registry registry.example.org --repository 'team-*/*' --since 2026-01-01
-  lazaret hunt --registry http://localhost:5000 --html pages --format json --output hunt.json")]
+  lazaret hunt --registry http://localhost:5000 --html pages --format json --output hunt.json
+  lazaret hunt --registry http://localhost:5000 --detonate --budget 30 --at-once 4")]
 pub struct HuntArguments {
     /// Registry to hunt, as URL or host
     #[arg(long, value_name = "URL", env = "LAZARET_REGISTRY", hide_env_values = true, help_heading = "What to hunt")]
@@ -88,6 +90,12 @@ pub struct HuntArguments {
     /// How images are read and inspected.
     #[command(flatten)]
     pub station: StationArguments,
+    /// Run each image as well, in a sandbox, and judge both together
+    #[arg(long, help_heading = "Runs")]
+    pub detonate: bool,
+    /// How images are run.
+    #[command(flatten)]
+    pub runs: RunArguments,
 }
 
 /// How a hunt's result is written.
@@ -124,8 +132,13 @@ pub fn run(arguments: HuntArguments, config: &ConfigFile, surroundings: &Surroun
     let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
     let begun = (surroundings.seconds)();
     let hunted = Station::open(settings, (surroundings.now)()).and_then(|station| {
-        hunt::hunt(&plan, &station.context(surroundings))
-            .map_err(|error| Failure { exit: exit_of(&error), error: error.into() })
+        let chamber = match arguments.detonate {
+            true => Some(Chamber::open(&arguments.runs, station.store(), false, false, false, surroundings)?),
+            false => None,
+        };
+        let detonating = chamber.as_ref().map(|chamber| chamber.detonating(false));
+        let context = hunt::Context { detonating: detonating.as_ref(), ..station.context(surroundings) };
+        hunt::hunt(&plan, &context).map_err(|error| Failure { exit: exit_of(&error), error: error.into() })
     });
     surroundings.meter.clear();
     let rows = match hunted {

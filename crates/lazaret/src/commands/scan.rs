@@ -115,6 +115,7 @@ pub fn run_and_keep(
             station.store(),
             keep.record.is_some(),
             keep.packets.is_some(),
+            true,
             surroundings,
         )?),
         false => None,
@@ -144,6 +145,7 @@ pub fn run_and_keep(
             exit = exit.and(exit_of(&error));
             rows.push(Row { reference: locator.to_string(), result: Err(row) });
         }
+        chamber.iter().for_each(Chamber::clear);
         // People see each result as soon as it is there.
         while format == Format::Table && shown < rows.len() {
             surroundings.meter.clear();

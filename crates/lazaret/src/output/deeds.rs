@@ -119,7 +119,7 @@ fn sentence(what: &What) -> String {
             let over = milliseconds(*over_ms);
             format!("tries {targets} addresses over {protocol}, port {}, in {over}", ports.join(", "))
         }
-        What::Usage { cpu_ms, memory_bytes, tasks } => {
+        What::Usage { cpu_ms, memory_bytes, tasks, .. } => {
             format!(
                 "{} of processor time so far, {} of memory, {tasks} tasks",
                 milliseconds(*cpu_ms),

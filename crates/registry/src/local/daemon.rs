@@ -41,13 +41,23 @@ pub(crate) fn stream(reference: &str, options: &Options) -> Result<Box<dyn Read 
 }
 
 fn ask(what: &str, target: &str, wait_max: Duration, options: &Options) -> Result<Answer<UnixStream>, RegistryError> {
+    asked(what, options, wait_max, |stream| get(stream, target))
+}
+
+/// Connects to the engine's socket and asks `request`.
+pub(super) fn asked(
+    what: &str,
+    options: &Options,
+    wait_max: Duration,
+    request: impl FnOnce(UnixStream) -> io::Result<Answer<UnixStream>>,
+) -> Result<Answer<UnixStream>, RegistryError> {
     let socket = options.docker_socket.display();
     #[expect(clippy::disallowed_methods, reason = "a container engine is spoken to here and nowhere else")]
     let connected = UnixStream::connect(&options.docker_socket);
     let asked = connected.and_then(|stream| {
         stream.set_read_timeout(Some(wait_max))?;
         stream.set_write_timeout(Some(options.timeout))?;
-        get(stream, target)
+        request(stream)
     });
     asked.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => RegistryError::Unreachable {
@@ -68,7 +78,11 @@ fn ask(what: &str, target: &str, wait_max: Duration, options: &Options) -> Resul
 }
 
 /// The answer, if it says yes.
-fn check(what: &str, reference: &str, answer: Answer<UnixStream>) -> Result<Answer<UnixStream>, RegistryError> {
+pub(super) fn check(
+    what: &str,
+    reference: &str,
+    answer: Answer<UnixStream>,
+) -> Result<Answer<UnixStream>, RegistryError> {
     let status = answer.status;
     if status == 200 {
         return Ok(answer);

@@ -1,4 +1,4 @@
-//! The little HTTP/1.1 that a container engine's socket needs: one GET per connection, a bounded head, a body that is
+//! The little HTTP/1.1 that a container engine's socket needs: one request per connection, a bounded head, a body that is
 //! chunked, of a known length, or as long as the connection.
 //!
 //! Source: RFC 9112, sections 4 (status line), 5 (fields), 6.3 (body length), 7.1 (chunks).
@@ -35,8 +35,25 @@ enum Left {
 /// # Errors
 ///
 /// What the stream gives; [`io::ErrorKind::InvalidData`] for what is no HTTP.
-pub(super) fn get<S: Read + Write>(mut stream: S, target: &str) -> io::Result<Answer<S>> {
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n")?;
+pub(super) fn get<S: Read + Write>(stream: S, target: &str) -> io::Result<Answer<S>> {
+    ask(stream, "GET", target, None)
+}
+
+/// As [`get`], by another method; with `json` as its body, if any.
+pub(super) fn ask<S: Read + Write>(
+    mut stream: S,
+    method: &str,
+    target: &str,
+    json: Option<&str>,
+) -> io::Result<Answer<S>> {
+    let body = match json {
+        Some(json) => format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len()),
+        None if method == "GET" => "\r\n".to_owned(),
+        None => "Content-Length: 0\r\n\r\n".to_owned(),
+    };
+    // In one piece: a server may answer and hang up as soon as it knows what is asked.
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n");
+    stream.write_all((head + &body).as_bytes())?;
     stream.flush()?;
     let mut stream = BufReader::with_capacity(64 << 10, stream);
     let mut room = HEAD_BYTES_MAX;

@@ -7,6 +7,8 @@
 //! | `login`, `challenge` | getting past a 401 |
 //! | `blob` | a blob over as many connections as it takes |
 //! | `catalogue` | names and tags |
+//! | `raw` | a manifest as it came, its digest checked |
+//! | `upstream` | asking on behalf of a client |
 //!
 //! Source: OCI distribution-spec v1.1.
 
@@ -15,25 +17,20 @@ mod catalogue;
 mod challenge;
 mod login;
 mod place;
+mod raw;
 mod session;
+pub(crate) mod upstream;
 
 use std::{io::Read, sync::Arc};
 
-use model::{
-    Descriptor, Digest, ImageReference, Index, Manifest, ManifestOrIndex, Platform,
-    image::{INDEX_TYPES, MANIFEST_BYTES_MAX, MANIFEST_TYPES},
-    text,
-};
+use model::{Descriptor, Digest, ImageReference, Index, Manifest, ManifestOrIndex, Platform, image::INDEX_TYPES, text};
 use tracing::{debug, warn};
 
-use crate::{
-    Catalogue, ImageSource, Options, RegistryError, ResolvedImage, http::Length, remote::session::Trouble,
-    verify::verified,
-};
+use crate::{Catalogue, ImageSource, Options, RegistryError, ResolvedImage, verify::verified};
 use blob::Blob;
 use catalogue::Names;
 use place::Place;
-use session::{Ask, Session};
+use session::Session;
 
 /// Most images of one index that are followed.
 const CHILDREN_MAX: usize = 1_000;
@@ -73,41 +70,12 @@ impl Image {
     /// Fetches a manifest by tag or digest; `entry` is the index entry that named it.
     fn manifest(&self, selector: &str, entry: Option<&Descriptor>) -> Result<ManifestOrIndex, RegistryError> {
         let what = format!("manifest {selector} of {}", self.reference.name());
+        let raw = raw::manifest(&self.session, &self.reference.repository, selector, &what)?;
+        if let Some(entry) = entry.filter(|entry| entry.size != raw.bytes.len() as u64) {
+            return Err(RegistryError::WrongSize { what, expected: entry.size, found: raw.bytes.len() as u64 });
+        }
         let invalid = |detail: String| RegistryError::Invalid { what: what.clone(), detail };
-        let accept = [MANIFEST_TYPES, INDEX_TYPES].concat().join(", ");
-        let ask = Ask {
-            url: self.session.place.url(&format!("/v2/{}/manifests/{selector}", self.reference.repository))?,
-            what: &what,
-            scope: &self.scope(),
-            accept: &accept,
-            from: None,
-            length: Length::Short,
-            not_found_hint: "check the name and the tag",
-        };
-        let (bytes, content_type, claimed) = self.session.get(&ask, |answer| {
-            let header = |name: &str| answer.header(name).map(str::to_owned);
-            let (content_type, claimed) = (header("content-type"), header("docker-content-digest"));
-            let bytes = answer
-                .bytes(MANIFEST_BYTES_MAX)?
-                .ok_or_else(|| Trouble::Final(invalid(format!("it is longer than {MANIFEST_BYTES_MAX} bytes"))))?;
-            Ok((bytes, content_type, claimed))
-        })?;
-        let found = Digest::of(&bytes);
-        let wrong = |what: String, expected: Digest| RegistryError::WrongDigest { what, expected, found };
-        if let Ok(expected) = selector.parse::<Digest>()
-            && expected != found
-        {
-            return Err(wrong(what, expected));
-        }
-        if let Some(entry) = entry.filter(|entry| entry.size != bytes.len() as u64) {
-            return Err(RegistryError::WrongSize { what, expected: entry.size, found: bytes.len() as u64 });
-        }
-        if let Some(expected) = claimed.and_then(|claimed| claimed.parse::<Digest>().ok())
-            && expected != found
-        {
-            return Err(wrong(format!("{what} (by its Docker-Content-Digest)"), expected));
-        }
-        ManifestOrIndex::parse(&bytes, content_type.as_deref()).map_err(|e| invalid(shown(&e.to_string())))
+        ManifestOrIndex::parse(&raw.bytes, raw.content_type.as_deref()).map_err(|e| invalid(shown(&e.to_string())))
     }
 
     fn resolved(

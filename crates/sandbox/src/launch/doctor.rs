@@ -6,25 +6,7 @@ use model::{Digest, EndReason};
 use nix::unistd::{AccessFlags, access};
 
 use super::{CaptureBudget, Isolation, Limits, Plan, Store, Surroundings, UnpackLimits, cgroup::Cgroup, prepare};
-
-/// One thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What.
-    pub name: String,
-    /// Whether it works here.
-    pub works: bool,
-    /// What was seen.
-    pub detail: String,
-    /// What would help; empty where nothing is wrong.
-    pub remedy: String,
-}
-
-fn check(name: &str, result: Result<String, String>, remedy: &str) -> Check {
-    let works = result.is_ok();
-    let detail = result.unwrap_or_else(|why| why);
-    Check { name: name.to_owned(), works, detail, remedy: if works { String::new() } else { remedy.to_owned() } }
-}
+use crate::check::{Check, check};
 
 /// Tries both kinds of sandbox with a program that does nothing, in `folder`, and says what limits there are.
 #[must_use]

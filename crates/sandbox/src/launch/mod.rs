@@ -54,7 +54,7 @@ use std::io;
 use model::Digest;
 
 pub use capture::{CaptureBudget, read_program};
-pub use doctor::{Check, doctor};
+pub use doctor::doctor;
 pub use running::{Also, Finished, Prepared, Running, Usage, prepare};
 pub use seccomp::REFUSED_CALLS;
 pub use store::{Layer, Store};

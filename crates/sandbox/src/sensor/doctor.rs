@@ -10,32 +10,15 @@ use std::{
 };
 
 use super::{bpf, guard, notify};
-use crate::Recorder;
-
-/// One thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What.
-    pub name: &'static str,
-    /// Whether it works here.
-    pub works: bool,
-    /// What was found, one line.
-    pub detail: String,
-    /// What would help; empty where it works.
-    pub remedy: String,
-}
+use crate::{
+    Recorder,
+    check::{Check, check},
+};
 
 /// Tries all of it for real; takes some tenths of a second and leaves nothing behind.
 #[must_use]
 pub fn doctor() -> Vec<Check> {
     vec![types(), sensor(), network_guard(), notification(), clock()]
-}
-
-fn check(name: &'static str, found: Result<String, String>, remedy: &str) -> Check {
-    match found {
-        Ok(detail) => Check { name, works: true, detail, remedy: String::new() },
-        Err(detail) => Check { name, works: false, detail, remedy: remedy.to_owned() },
-    }
 }
 
 fn types() -> Check {

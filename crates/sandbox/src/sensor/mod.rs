@@ -20,7 +20,7 @@ pub mod replay;
 mod state;
 mod translate;
 
-pub use doctor::{Check, doctor};
+pub use doctor::doctor;
 
 /// Something that records what a sample asks of the kernel.
 pub trait Sensor: Send {

@@ -62,7 +62,7 @@ fn stratum(flow: u64, method: &str, share: bool) -> What {
 fn story() -> Vec<(u64, u32, What)> {
     let url = "http://files.example.net/kworker".to_owned();
     let path = || "/tmp/.x/kworker".to_owned();
-    let usage = |cpu_ms| What::Usage { cpu_ms, memory_bytes: 48_000_000, tasks: 3 };
+    let usage = |cpu_ms| What::Usage { cpu_ms, memory_bytes: 48_000_000, tasks: 3, skipped_ms: 0 };
     let http = What::Http {
         flow: 2,
         method: "GET".to_owned(),

@@ -181,12 +181,13 @@ pub(in super::super) fn script(world: &World, url: &str) -> String {
     format!("#!/bin/sh\n# {:016x}\nset -e\nexit 0\n", world.draw("script", url))
 }
 
-/// A whole program for x86-64 Linux: `exit(0)`, and behind it what tells it from others.
+/// A whole program for x86-64 Linux: asks for its memory, as every program does at its start, and ends; behind it what tells it from others.
 pub(in super::super) fn elf(world: &World, url: &str) -> Vec<u8> {
     const START: u64 = 0x40_0000;
     const HEADERS_BYTES: u64 = 64 + 56;
-    // xor edi, edi; mov eax, 60; syscall
-    let code = [0x31, 0xff, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+    // xor edi, edi; mov eax, 12 (brk); syscall; and the same with 231 (exit_group)
+    let call = |number: u8| [0x31, 0xff, 0xb8, number, 0, 0, 0, 0x0f, 0x05];
+    let code = [call(12), call(231)].concat();
     let mark = format!("\0build {:016x}\0", world.draw("elf", url));
     let size = HEADERS_BYTES + code.len() as u64 + mark.len() as u64;
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();

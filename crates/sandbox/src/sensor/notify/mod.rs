@@ -97,12 +97,10 @@ impl Sensor for Notify {
             add("operations through io_uring are not seen");
         }
         if self.tricks.skip_sleeps {
-            add(
-                "waits in poll or select for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for",
-            );
+            add("waits in poll for a file, and timers (alarm, setitimer, timerfd) take as long as they ask for");
             if self.tricks.clock_shift_seconds == 0 {
                 add(
-                    "the clock does not show skipped sleeps, and waits in epoll or for a futex take as long as they ask for",
+                    "the clock does not show skipped sleeps, and waits in ppoll, select or epoll for a file, or for a futex, take as long as they ask for",
                 );
             }
         }

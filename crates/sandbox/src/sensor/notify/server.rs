@@ -28,6 +28,8 @@ use crate::{
 
 /// Waits that are held at a time.
 const HELD_MAX: usize = 256;
+/// Shortest sleep that counts as time that passed: shorter ones pace, and many threads take them at once.
+const LONG_MS: u64 = 1_000;
 /// Processes whose first look at the clock is told.
 const CLOCKS_MAX: usize = 65_536;
 const TIMER_ABSTIME: u64 = 1;
@@ -127,8 +129,10 @@ impl Server {
                 self.sleep(call, "clock_nanosleep", arguments[0], absolute, arguments[2], 1)
             }
             libc::SYS_poll => self.poll(call),
+            libc::SYS_ppoll if arguments[1] > 0 => self.wait(call, "ppoll", 1, arguments[2], false),
             libc::SYS_ppoll => self.sleep(call, "ppoll", 1, false, arguments[2], 1),
             libc::SYS_select => self.sleep(call, "select", 1, false, arguments[4], 1_000),
+            libc::SYS_pselect6 if arguments[0] > 0 => self.wait(call, "pselect6", 1, arguments[4], false),
             libc::SYS_pselect6 => self.sleep(call, "pselect6", 1, false, arguments[4], 1),
             libc::SYS_futex => self.futex(call),
             libc::SYS_epoll_wait | libc::SYS_epoll_pwait => self.epoll(call),
@@ -208,7 +212,6 @@ impl Server {
 
     fn futex(&mut self, call: &seccomp_notif) -> Reply {
         const CLOCK_REALTIME: u64 = 256;
-        let task = Task(call.pid);
         let operation = call.data.args[1];
         // FUTEX_WAIT waits for a while; WAIT_BITSET, LOCK_PI (on the real clock), WAIT_REQUEUE_PI and LOCK_PI2 until a time.
         let (absolute, clock) = match operation & 127 {
@@ -217,12 +220,17 @@ impl Server {
             9 | 11 | 13 => (true, if operation & CLOCK_REALTIME == 0 { 1 } else { 0 }),
             _ => return Reply::Continue,
         };
-        let address = call.data.args[3];
+        self.wait(call, "futex", clock, call.data.args[3], absolute)
+    }
+
+    /// A wait that something else can end, whose time limit is at `address`.
+    fn wait(&mut self, call: &seccomp_notif, name: &str, clock: u64, address: u64, absolute: bool) -> Reply {
+        let task = Task(call.pid);
         let Some(limit) = read_time(&task.bytes(address, 16), 1) else { return Reply::Continue };
         let slept = self.clock.wait(task, clock, limit, absolute);
         let Answer::DoneUntil(until) = slept.answer else { return Reply::Continue };
         if slept.skipped {
-            self.slept(task, "futex", &slept);
+            self.slept(task, name, &slept);
         }
         if self.listener.still_there(call.id) {
             let _ = task.write(address, &write_time(until, 1));
@@ -269,6 +277,7 @@ impl Server {
             self.clock.goes_on(held.task);
             if let Some(who) = self.watch.who(held.task) {
                 let call = "epoll_wait".to_owned();
+                self.watch.recorder.skipped(held.asked_ms);
                 self.watch.recorder.now(who.process, What::Sleep { call, asked_ms: held.asked_ms, skipped: true });
             }
             self.listener.reply(held.id, Reply::Result(0));
@@ -277,6 +286,9 @@ impl Server {
 
     fn slept(&mut self, task: Task, call: &str, slept: &Slept) {
         let asked_ms = u64::try_from(slept.left / 1_000_000).unwrap_or(0);
+        if slept.skipped && asked_ms >= LONG_MS {
+            self.watch.recorder.skipped(asked_ms);
+        }
         if asked_ms >= SLEEP_MS_MIN
             && let Some(who) = self.watch.who(task)
         {
