@@ -96,7 +96,7 @@ fn main() {
     let keys = timed("open the keys", || Keys::open(&keys, &secret).unwrap());
     let mut entries = Vec::new();
     let mut leaves: Vec<Vec<u8>> = Vec::new();
-    let mut list = |entries: &mut Vec<Entry>, leaves: &mut Vec<Vec<u8>>| {
+    let list = |entries: &mut Vec<Entry>, leaves: &mut Vec<Vec<u8>>| {
         let entry = entry(u32::try_from(entries.len()).unwrap() + 1);
         let at = entry.changed_at.clone();
         let change = Change { sequence: entries.len() as u64, at, kind: ChangeKind::Listed, entry };
@@ -111,8 +111,7 @@ fn main() {
     for (number, what) in [(1, "from nothing"), (2, "one more")] {
         let (public, before) = (folder.path().join(number.to_string()), folder.path().join("1"));
         let before = (number == 2).then_some(before.as_path());
-        let checkpoint =
-            timed(&format!("log, {what}"), || write_log(&public, before, &leaves, &keys).unwrap());
+        let checkpoint = timed(&format!("log, {what}"), || write_log(&public, before, &leaves, &keys).unwrap());
         let targets = write_files(&public, &entries, (checkpoint.size, checkpoint.root));
         if let Some(before) = before {
             for TargetFile(name) in &targets {
@@ -128,6 +127,7 @@ fn main() {
         println!("  {} files, {} kB fetched", report.files_fetched, report.bytes_fetched >> 10);
         list(&mut entries, &mut leaves);
     }
-    let options = VerifyOptions { root: Some(FirstTrust::Root(keys.first_root().to_vec())), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { root: Some(FirstTrust::Root(keys.first_root().to_vec())), ..VerifyOptions::default() };
     timed("check the published folder and its whole log", || verify(&folder.path().join("2"), NOW, &options).unwrap());
 }
