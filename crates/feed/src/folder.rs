@@ -19,7 +19,10 @@ use std::{
 use model::{Confidence, Digest};
 use serde::{Deserialize, Serialize};
 
-use crate::guard::{self, Rules};
+use crate::{
+    guard::{self, Rules},
+    trust::witness::WitnessAddress,
+};
 
 /// Longest settings or list read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -43,6 +46,9 @@ pub struct Settings {
     /// See [`Rules::advise_from`].
     #[serde(default)]
     pub advise_from: AdviseFrom,
+    /// Who is asked to sign each state of the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessAddress>,
 }
 
 model::words! {
@@ -129,6 +135,7 @@ impl Settings {
             official: official(),
             popular_owners: popular_owners(),
             advise_from: AdviseFrom::default(),
+            witnesses: Vec::new(),
         }
     }
 

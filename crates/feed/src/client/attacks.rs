@@ -277,6 +277,9 @@ fn a_root_from_nowhere() {
     assert_eq!(reason(FirstTrust::Memory), Err("no-trust"));
     assert_eq!(reason(FirstTrust::Fingerprint(model::Digest::of(b"another"))), Err("other-root"));
     assert_eq!(reason(FirstTrust::Root(b"{}".to_vec())), Err("malformed"));
+    let stranger = Publisher::seeded(100);
+    assert_eq!(reason(stranger.trust()), Err("wrong-key"));
+    assert_eq!(reason(FirstTrust::Memory), Err("no-trust"), "a mistaken root does not stick");
     assert_eq!(reason(FirstTrust::Fingerprint(model::Digest::of(scene.publisher.keys.first_root()))), Ok(5));
     assert_eq!(reason(FirstTrust::Memory), Ok(5), "remembered from now on");
 }

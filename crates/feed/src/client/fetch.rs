@@ -63,11 +63,18 @@ pub fn sync(from: &Origin, to: &Path, now: u64, options: &SyncOptions) -> Result
     let memory = Memory::open(to)?;
     let mut source = Source::open(from, options)?;
     let mut fetch = |file: &str| source.get(file, Length::AtMost(ROOT_BYTES_MAX));
-    let mut trusted = first_trust(&memory, &options.root, &mut fetch)?;
+    let (mut trusted, known) = first_trust(&memory, &options.root, &mut fetch)?;
 
     follow_roots(&mut trusted, &mut fetch, now)?;
-    memory.remember("root.json", &trusted.root.bytes)?;
-    follow_metadata(&mut source, &mut trusted, now, &mut |name, bytes| memory.remember(name, bytes))?;
+    let root = trusted.root.bytes.clone();
+    if known {
+        memory.remember("root.json", &root)?;
+    }
+    follow_metadata(&mut source, &mut trusted, now, &mut |name, bytes| {
+        // A first root is remembered once the feed proved to be of it: a wrong one, given by mistake, must not stick.
+        memory.remember("root.json", &root)?;
+        memory.remember(name, bytes)
+    })?;
 
     let policy = policy(&trusted, options)?;
     let (note, checkpoint) = log::follow(&mut source, &trusted, &policy, memory.checkpoint()?)?;

@@ -15,7 +15,7 @@ use crate::{
         Checkpoint, LogError,
         key::SigningKey,
         note::cosign,
-        proof::{LogPolicy, ProofError, check, prove},
+        proof::{LogPolicy, ProofError, check, check_own, last_change, prove},
         tiles::tile_path,
         write_log,
     },
@@ -202,11 +202,17 @@ fn a_proof_holds_offline_for_its_change_alone() {
         let moved = proof.replace(&format!("index {index}\n"), "index 77\n");
         assert!(check(&moved, leaf, &policy).is_err(), "its place is part of it");
         let lines: Vec<_> = proof.lines().collect();
-        for without in 0..lines.len() {
+        for without in (0..lines.len()).filter(|at| !lines[*at].starts_with("extra ")) {
             let cut: String =
                 (0..lines.len()).filter(|at| *at != without).map(|at| format!("{}\n", lines[at])).collect();
             assert!(check(&cut, leaf, &policy).is_err(), "without line {without}");
         }
+        let (change, _) = check_own(&proof, &policy).expect("carries its change");
+        assert_eq!(change.sequence, index);
+        assert_eq!(last_change(&publisher.public(), change.entry.id).expect("reads"), Some(index));
+        let other = prove(&publisher.public(), 7).expect("a proof");
+        let swapped = proof.replace(lines[1], other.lines().nth(1).expect("a line"));
+        assert!(matches!(check_own(&swapped, &policy), Err(ProofError::NotIncluded { .. })), "another change");
         let stranger = Publisher::seeded(100);
         let other = LogPolicy::of_log(stranger.keys.log_key().parse().expect("a key"));
         assert!(matches!(check(&proof, leaf, &other), Err(ProofError::Note(_))));

@@ -142,17 +142,17 @@ fn flush(folder: &Path) -> Result<(), FileError> {
     flushed.map_err(FileError::of(folder, "flush"))
 }
 
-/// The first root: from memory, as given, or from the feed if its digest is the one given.
+/// The first root: from memory, as given, or from the feed if its digest is the one given. And whether it was remembered.
 pub(super) fn first_trust(
     memory: &Memory,
     given: &FirstTrust,
     fetch: &mut dyn FnMut(&str) -> Result<Vec<u8>, SyncError>,
-) -> Result<Trusted, SyncError> {
+) -> Result<(Trusted, bool), SyncError> {
     if let Some(trusted) = memory.recall()? {
-        return Ok(trusted);
+        return Ok((trusted, true));
     }
     let bytes = given_root(given, fetch)?;
-    Trusted::from_root(bytes)
+    Ok((Trusted::from_root(bytes)?, false))
 }
 
 pub(super) fn given_root(

@@ -29,6 +29,8 @@ mod hostile_bytes;
 #[cfg(test)]
 mod log_attacks;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod sudden_ends;
 
 pub use error::SyncError;

@@ -75,7 +75,8 @@ pub(super) fn make(
     let mut kept = 0;
     for (name, target) in wanted {
         let same = before.as_ref().is_some_and(|before| before.get(name) == Some(target));
-        if same && files::link(&current.join(name), &incoming.join(name))? {
+        let whole = same && std::fs::metadata(current.join(name)).is_ok_and(|file| file.len() == target.length);
+        if whole && files::link(&current.join(name), &incoming.join(name))? {
             kept += 1;
         } else {
             fetch(source, name, target, &incoming)?;

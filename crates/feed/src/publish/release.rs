@@ -10,6 +10,7 @@ use std::{
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -21,11 +22,16 @@ use crate::{
     folder::Folder,
     forms::{self, FORMS, FORMS_VERSION, Sink},
     ledger::Ledger,
-    trust::{self, Keys, TargetFile, files},
+    trust::{
+        self, Keys, TargetFile, files,
+        witness::{self, WitnessAddress},
+    },
 };
 
 /// How many of the latest changes forms tell; all are in the log.
 const CHANGES_MAX: u64 = 1_000;
+/// How long a witness may take.
+const WITNESS_TIME_MAX: Duration = Duration::from_secs(10);
 /// What wrote a release.
 const GENERATOR: &str = concat!("lazaret ", env!("CARGO_PKG_VERSION"));
 
@@ -40,6 +46,8 @@ pub struct Release {
     pub written: usize,
     /// Files taken over from the release before.
     pub kept: usize,
+    /// What each witness that did not sign said, or why it was not reached.
+    pub unsigned: Vec<String>,
 }
 
 /// The release before.
@@ -68,10 +76,10 @@ pub(super) fn release(folder: &Folder, mut ledger: Ledger, keys: &Keys, now: u64
         Ok(made)
     });
     match made {
-        Ok((info, written, kept)) => {
+        Ok(Filled { info, written, kept, unsigned }) => {
             // What cannot be removed now is removed by the next one.
             let _ = prune(&releases, number);
-            Ok(Release { number, info, written, kept })
+            Ok(Release { number, info, written, kept, unsigned })
         }
         Err(error) => {
             // A full disk needs the room; what cannot be removed now is removed by the next one.
@@ -81,19 +89,23 @@ pub(super) fn release(folder: &Folder, mut ledger: Ledger, keys: &Keys, now: u64
     }
 }
 
+/// What was written: see [`Release`].
+struct Filled {
+    info: Info,
+    written: usize,
+    kept: usize,
+    unsigned: Vec<String>,
+}
+
 /// Writes everything, and tells how many files were written and kept.
-fn fill(
-    partial: &Path,
-    folder: &Folder,
-    ledger: &mut Ledger,
-    keys: &Keys,
-    now: u64,
-) -> Result<(Info, usize, usize), PublishError> {
+fn fill(partial: &Path, folder: &Folder, ledger: &mut Ledger, keys: &Keys, now: u64) -> Result<Filled, PublishError> {
     let settings = &folder.settings;
     let previous = previous(folder);
     let previous_path = previous.as_ref().map(|previous| previous.path.as_path());
     let sequence = ledger.state().sequence();
-    let base = previous.as_ref().filter(|previous| {
+    // Signatures of a key that was replaced are not taken over.
+    let signed = previous.as_ref().filter(|previous| previous.info.minisign_key == keys.minisign_key());
+    let base = signed.filter(|previous| {
         let info = &previous.info;
         info.generator == generator() && info.base_url == settings.base_url && info.name == settings.name
     });
@@ -104,6 +116,7 @@ fn fill(
     let leaves = lines.split(|byte| *byte == b'\n').filter(|leaf| !leaf.is_empty());
     let checkpoint = trust::write_log(partial, previous_path, leaves, keys)?;
     drop(lines);
+    let unsigned = ask_witnesses(partial, &settings.witnesses);
 
     let entries = ledger.take_entries();
     let mut info = Info {
@@ -125,7 +138,7 @@ fn fill(
     let never = folder.forbidden()?;
     let mut out = Writer {
         folder: partial,
-        previous: previous_path,
+        previous: signed.map(|previous| previous.path.as_path()),
         changed,
         keys,
         now,
@@ -150,7 +163,19 @@ fn fill(
     let Writer { mut targets, written, kept, .. } = out;
     targets.extend(["feed.json", "log/checkpoint"].map(|name| TargetFile(name.to_owned())));
     trust::write_tuf(partial, previous_path, &targets, keys, now)?;
-    Ok((info, written, kept))
+    Ok(Filled { info, written, kept, unsigned })
+}
+
+/// Has the witnesses sign the log's new state. One that is not there must not keep a verdict from being published: how many a client needs is
+/// the client's to say.
+fn ask_witnesses(release: &Path, witnesses: &[WitnessAddress]) -> Vec<String> {
+    if witnesses.is_empty() {
+        return Vec::new();
+    }
+    match witness::cosign(release, witnesses, WITNESS_TIME_MAX) {
+        Ok(answers) => answers.into_iter().filter_map(|answer| Some(answer.err()?.to_string())).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
 fn generator() -> String {

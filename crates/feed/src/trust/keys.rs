@@ -154,7 +154,7 @@ impl Keys {
         if plan.root_threshold == 0 || plan.root_threshold > plan.root_keys || plan.root_keys > 16 {
             return Err(KeyError::Plan("of 1 to 16 root keys at least one and at most all must sign"));
         }
-        if passphrase.bytes().is_empty() {
+        if passphrase.is_empty() {
             return Err(KeyError::Plan("the passphrase is empty: the keys would lie open"));
         }
         if !note::is_name(&plan.name) {

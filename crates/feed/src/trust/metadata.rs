@@ -259,7 +259,7 @@ impl Envelope {
     /// Counts keys, not signatures: one key under two names is one.
     pub(crate) fn votes(&self, root: &Root, role: RoleName) -> Votes {
         let Some(keys) = root.roles.get(role.name()) else { return Votes { valid: 0, threshold: 0 } };
-        let message = canonical(&self.signed).unwrap_or_default();
+        let Some(message) = canonical(&self.signed) else { return Votes { valid: 0, threshold: keys.threshold } };
         let mut valid = BTreeSet::new();
         for signature in self.signatures.iter().take(KEYS_MAX) {
             if keys.keyids.contains(&signature.keyid)

@@ -1,5 +1,6 @@
 //! A `.tlog-proof`: one text file that shows, offline, that a change stands in the log.
 //!
+//! Ours carry the change itself as `extra`, so that nothing else is needed: it is believed because it is what was proven.
 //! Source: C2SP tlog-proof@v1.
 
 use std::{fmt::Write as _, path::Path};
@@ -11,8 +12,9 @@ use super::{
     files::{self, FileError},
     merkle::{PROOF_MAX, check_inclusion, leaf_hash, prove_inclusion},
     note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteError, VerifierKey, decimal},
-    tiles::{NoTile, TILE_WIDTH, TileNodes, tile_path},
+    tiles::{NoTile, TILE_WIDTH, TileNodes, leaves, tile_path, tile_width},
 };
+use crate::entry::{Change, EntryId};
 
 const HEAD: &str = "c2sp.org/tlog-proof@v1";
 
@@ -117,6 +119,39 @@ pub(crate) fn read_tile(log: &Path, level: Option<u8>, index: u64, width: u64) -
     }
 }
 
+/// The log's state as the published folder says it: nothing is believed.
+fn published(public: &Path) -> Result<(String, Checkpoint), ProofError> {
+    let bytes = files::read(&public.join("log/checkpoint"), NOTE_BYTES_MAX as u64)?.unwrap_or_default();
+    let note = String::from_utf8(bytes).map_err(|_| ProofError::Malformed("the checkpoint is not UTF-8"))?;
+    let checkpoint = Note::parse(&note).and_then(|note| Checkpoint::parse(note.text)).map_err(ProofError::Note)?;
+    Ok((note, checkpoint))
+}
+
+/// The leaves of bundle `number` in a log of `size`.
+fn bundle(public: &Path, number: u64, size: u64) -> Result<Vec<u8>, ProofError> {
+    let width = tile_width(0, number, size);
+    let path = || tile_path(None, number, width);
+    Ok(read_tile(&public.join("log"), None, number, width)?.ok_or_else(|| NoTile { path: path(), width })?)
+}
+
+/// Number of the last change of entry `id`; None if it was never logged. Reads the log from its end.
+///
+/// # Errors
+///
+/// [`ProofError`].
+pub fn last_change(public: &Path, id: EntryId) -> Result<Option<u64>, ProofError> {
+    let (_, checkpoint) = published(public)?;
+    for number in (0..checkpoint.size.div_ceil(TILE_WIDTH)).rev() {
+        let bytes = bundle(public, number, checkpoint.size)?;
+        let found = leaves(&bytes).ok_or(ProofError::Malformed("a bundle of the log is damaged"))?;
+        let is_of = |leaf: &&[u8]| serde_json::from_slice::<Change>(leaf).is_ok_and(|change| change.entry.id == id);
+        if let Some(at) = found.iter().rposition(is_of) {
+            return Ok(Some(number * TILE_WIDTH + at as u64));
+        }
+    }
+    Ok(None)
+}
+
 /// Writes the proof for change `index` from the published folder.
 ///
 /// # Errors
@@ -124,9 +159,7 @@ pub(crate) fn read_tile(log: &Path, level: Option<u8>, index: u64, width: u64) -
 /// [`ProofError`].
 pub fn prove(public: &Path, index: u64) -> Result<String, ProofError> {
     let log = public.join("log");
-    let bytes = files::read(&log.join("checkpoint"), NOTE_BYTES_MAX as u64)?.unwrap_or_default();
-    let note = String::from_utf8(bytes).map_err(|_| ProofError::Malformed("the checkpoint is not UTF-8"))?;
-    let checkpoint = Note::parse(&note).and_then(|note| Checkpoint::parse(note.text)).map_err(ProofError::Note)?;
+    let (note, checkpoint) = published(public)?;
     if index >= checkpoint.size {
         return Err(ProofError::OutOfRange { index, size: checkpoint.size });
     }
@@ -135,11 +168,29 @@ pub fn prove(public: &Path, index: u64) -> Result<String, ProofError> {
         Ok(read_tile(&log, Some(level), index, width)?.ok_or_else(missing)?)
     });
     let proof = prove_inclusion(&mut nodes, index, checkpoint.size)?;
-    let mut text = format!("{HEAD}\nindex {index}\n");
+    let bytes = bundle(public, index / TILE_WIDTH, checkpoint.size)?;
+    let found = leaves(&bytes).ok_or(ProofError::Malformed("a bundle of the log is damaged"))?;
+    let leaf = usize::try_from(index % TILE_WIDTH).ok().and_then(|at| found.get(at).copied());
+    let leaf = leaf.ok_or(ProofError::NotIncluded { index })?;
+    let mut text = format!("{HEAD}\nextra {}\nindex {index}\n", STANDARD.encode(leaf));
     for hash in &proof {
         let _ = writeln!(text, "{}", STANDARD.encode(hash.as_bytes()));
     }
     Ok(text + "\n" + &note)
+}
+
+/// The change that a proof of ours carries, if the proof shows that it is in the log.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_own(proof: &str, policy: &LogPolicy) -> Result<(Change, Checkpoint), ProofError> {
+    let extra = proof.lines().nth(1).and_then(|line| line.strip_prefix("extra "));
+    let leaf = extra.and_then(|extra| STANDARD.decode(extra).ok());
+    let leaf = leaf.ok_or(ProofError::Malformed("it does not carry the change"))?;
+    let (_, checkpoint) = check(proof, &leaf, policy)?;
+    let change = serde_json::from_slice(&leaf);
+    Ok((change.map_err(|_| ProofError::Malformed("what it proves is no change of a feed"))?, checkpoint))
 }
 
 /// Whether `proof` shows that `leaf` (a change's line) is in the log. Returns its index and the log's state.

@@ -16,6 +16,10 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

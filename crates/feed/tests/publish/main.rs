@@ -3,6 +3,7 @@
 #[path = "../export/images.rs"]
 mod images;
 mod rails;
+mod trusted;
 
 use std::{
     collections::BTreeMap,

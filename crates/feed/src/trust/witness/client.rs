@@ -3,7 +3,11 @@
 use std::{fmt::Write as _, io::Read as _, path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ureq::config::Config;
+use serde::{Deserialize, Serialize};
+use ureq::{
+    config::Config,
+    tls::{RootCerts, TlsConfig},
+};
 use url::Url;
 
 use super::SIZE_TYPE;
@@ -16,12 +20,30 @@ use crate::trust::{
 };
 
 /// Where a witness is asked, and what its signature is checked with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WitnessAddress {
     /// Its submission prefix: `add-checkpoint` is asked below it.
+    #[serde(with = "as_text")]
     pub url: Url,
     /// Its key.
+    #[serde(with = "as_text")]
     pub key: VerifierKey,
+}
+
+/// As its text, in both directions.
+mod as_text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// Why a witness did not sign.
@@ -85,6 +107,8 @@ pub fn cosign(
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        .proxy(None)
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .timeout_global(Some(timeout))
         .accept_encoding("identity")
         .build();

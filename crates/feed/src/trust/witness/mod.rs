@@ -3,11 +3,13 @@
 //! Source: C2SP tlog-witness, with Ed25519 cosignatures.
 
 mod client;
+mod own_key;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub use client::{WitnessAddress, WitnessError, cosign};
+pub use own_key::own_key;
 pub use server::{Answer, Witness, WitnessFault, serve};
 
 /// Longest request: 63 hashes and a checkpoint.

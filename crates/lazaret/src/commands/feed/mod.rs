@@ -5,6 +5,7 @@ pub mod diff;
 pub mod export;
 pub mod init;
 mod passphrase;
+pub mod prove;
 pub mod publish;
 pub mod rotate;
 pub mod serve;
@@ -12,6 +13,7 @@ mod shown;
 pub mod sync;
 pub mod verify;
 pub mod withdraw;
+pub mod witness;
 
 use std::{path::PathBuf, sync::atomic::Ordering, thread, time::Duration};
 
@@ -53,6 +55,10 @@ pub enum FeedRole {
     Sync(sync::SyncArguments),
     /// Replace keys by new ones
     Rotate(rotate::RotateArguments),
+    /// Write a proof that an entry stands in the feed's log, or check one
+    Prove(prove::ProveArguments),
+    /// Be a witness of others' feeds: sign that their logs only ever grow
+    Witness(witness::WitnessArguments),
 }
 
 /// Where the feed is made.
@@ -153,5 +159,7 @@ pub fn run(role: &FeedRole, config: &ConfigFile, surroundings: &Surroundings<'_>
         FeedRole::Verify(arguments) => verify::run(arguments, surroundings),
         FeedRole::Sync(arguments) => sync::run(arguments, surroundings),
         FeedRole::Rotate(arguments) => rotate::run(arguments, config, surroundings),
+        FeedRole::Prove(arguments) => prove::run(arguments, config, surroundings),
+        FeedRole::Witness(arguments) => witness::run(arguments, surroundings),
     }
 }

@@ -150,6 +150,9 @@ pub(super) fn report(done: &Published) {
         info.advise,
         info.expires_at
     );
+    for why in &done.release.unsigned {
+        tracing::warn!("feed: a witness did not sign the log's state: {why}");
+    }
 }
 
 /// Writes what changed.
