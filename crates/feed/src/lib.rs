@@ -20,16 +20,20 @@
 
 mod bounded;
 mod candidate;
+pub mod client;
 mod date;
+pub mod diff;
 pub mod entry;
 mod evidence;
 
+pub mod folder;
 pub mod forms;
 pub mod guard;
 mod held;
 pub mod ledger;
 mod listing;
 pub mod publish;
+pub mod serve;
 pub mod shard;
 #[cfg(test)]
 mod testing;

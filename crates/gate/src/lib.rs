@@ -2,10 +2,12 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`clock`] | what servers need of time |
 //! | [`decision`] | the words of question and answer |
 //! | [`policy`] | what an organisation makes of a listed digest |
 //! | [`inputs`] | what names images: compose, Kubernetes, Dockerfiles, bills of materials, archives |
 //! | [`report`] | decisions as people and programs read them |
+//! | [`inventory`] | what is present and running, and was, and what of it is listed |
 //! | [`image_verifier`] | what containerd asks before a pull |
 //! | [`engine`] | decides; holds the feed in memory and takes a new one while it runs |
 //! | [`resolve`] | from a name to all digests of what it means |
@@ -18,6 +20,7 @@
 //! | [`probe`], [`canary`] | whether the gate can be walked around from this host |
 
 pub mod canary;
+pub mod clock;
 pub mod decision;
 pub mod docker;
 pub mod door;
@@ -26,6 +29,7 @@ mod head;
 pub mod image_verifier;
 mod index;
 pub mod inputs;
+pub mod inventory;
 pub mod metrics;
 pub mod policy;
 pub mod probe;
@@ -37,6 +41,7 @@ pub mod serve;
 mod testing;
 pub mod webhook;
 
+pub use clock::Clock;
 pub use decision::{Decision, Effect, Hit, Subject};
 pub use engine::{Engine, EngineError};
 pub use policy::{Policy, PolicyError};
