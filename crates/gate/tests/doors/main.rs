@@ -9,7 +9,10 @@
 //! | `probing` | the probe, on hosts that can and cannot be walked around |
 //! | `gates`, `http` | feeds for tests, and the little HTTP they need |
 
+mod clients;
 mod gates;
 mod http;
+mod lab;
 mod plugin;
+mod probing;
 mod proxy;
