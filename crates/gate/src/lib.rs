@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`clock`] | what servers need of time |
 //! | [`decision`] | the words of question and answer |
 //! | [`policy`] | what an organisation makes of a listed digest |
 //! | [`inputs`] | what names images: compose, Kubernetes, Dockerfiles, bills of materials, archives |
@@ -19,6 +20,7 @@
 //! | [`probe`], [`canary`] | whether the gate can be walked around from this host |
 
 pub mod canary;
+pub mod clock;
 pub mod decision;
 pub mod docker;
 pub mod door;
@@ -39,6 +41,7 @@ pub mod serve;
 mod testing;
 pub mod webhook;
 
+pub use clock::Clock;
 pub use decision::{Decision, Effect, Hit, Subject};
 pub use engine::{Engine, EngineError};
 pub use policy::{Policy, PolicyError};

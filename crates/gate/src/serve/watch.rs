@@ -15,7 +15,7 @@ use tokio::time;
 
 use super::tls::Tls;
 use crate::{
-    Policy,
+    Clock, Policy,
     head::Identity,
     policy::{POLICY_BYTES_MAX, PolicyError},
     webhook::Front,
@@ -32,8 +32,8 @@ pub struct Watched {
     pub policy: Option<PolicyFile>,
     /// The certificate.
     pub tls: Option<Arc<Tls>>,
-    /// Seconds since 1970.
-    pub unix_seconds: fn() -> u64,
+    /// For the ends of exemptions.
+    pub clock: Clock,
 }
 
 /// A policy file, and which one was read last.
@@ -89,7 +89,7 @@ impl Watched {
         note("feed", self.front.engine().reload().map_err(|error| error.to_string()));
         if let Some(file) = &self.policy {
             let taken = file
-                .changed((self.unix_seconds)())
+                .changed((self.clock.unix_seconds)())
                 .map(|policy| policy.map(|policy| self.front.engine().set_policy(policy)).is_some());
             note("policy", taken);
         }
@@ -137,9 +137,10 @@ mod tests {
         write_feed(folder.path(), 1, now(), &[]);
         put("advise = \"deny\"");
         let (file, read) = PolicyFile::open(&policy, now()).expect("opened");
+        let clock = Clock { unix_seconds: now, ..Clock::system() };
         let engine = Engine::open(folder.path(), read).expect("opened");
-        let front = Front::new(engine.clone(), None, Duration::from_secs(1), now);
-        let watched = Watched { front, policy: Some(file), tls: None, unix_seconds: now };
+        let front = Front::new(engine.clone(), None, Duration::from_secs(1), clock);
+        let watched = Watched { front, policy: Some(file), tls: None, clock };
         assert_eq!((watched.look(), engine.policy().advise), (vec![], Effect::Deny));
 
         put("advise = \"sometimes\"");

@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinSet, time};
 
 use crate::{
-    Decision, Effect, Engine, Resolver,
+    Clock, Decision, Effect, Engine, Resolver,
     metrics::{Door, Following, Metrics, OPENMETRICS, PROMETHEUS},
     resolve::{self, Remembering},
 };
@@ -54,26 +54,26 @@ struct Shared {
     resolver: Option<Arc<Remembering<Box<dyn Resolver>>>>,
     resolve_time_max: Duration,
     metrics: Metrics,
-    unix_seconds: fn() -> u64,
+    clock: Clock,
     following: Arc<Semaphore>,
     requests: Semaphore,
 }
 
 impl Front {
-    /// `resolver` is asked where the policy allows, for `resolve_time_max` at most; `unix_seconds` is the clock.
+    /// `resolver` is asked where the policy allows, for `resolve_time_max` at most.
     #[must_use]
     pub fn new(
         engine: Engine,
         resolver: Option<Arc<Remembering<Box<dyn Resolver>>>>,
         resolve_time_max: Duration,
-        unix_seconds: fn() -> u64,
+        clock: Clock,
     ) -> Self {
         Self(Arc::new(Shared {
             engine,
             resolver,
             resolve_time_max,
             metrics: Metrics::default(),
-            unix_seconds,
+            clock,
             following: Arc::new(Semaphore::new(FOLLOWING_MAX)),
             requests: Semaphore::new(REQUESTS_MAX),
         }))
@@ -108,7 +108,7 @@ impl Front {
     /// Decides on every name, in order. Names that are not remembered are followed side by side.
     async fn decide(&self, door: Door, references: &[&str]) -> Vec<Decision> {
         let answers = self.follow(references).await;
-        let now = (self.0.unix_seconds)();
+        let now = (self.0.clock.unix_seconds)();
         references
             .iter()
             .map(|reference| {
@@ -205,13 +205,13 @@ async fn answer(State(front): State<Front>, body: Bytes, door: Door) -> Response
 
 /// Ready once a feed is loaded; a stale one is for the policy to judge, not for a load balancer.
 async fn ready(State(front): State<Front>) -> Response {
-    let now = (front.0.unix_seconds)();
+    let now = (front.0.clock.unix_seconds)();
     let stale = front.engine().stale(now).unwrap_or_else(|| "the feed is fresh".to_owned());
     format!("ready: change {}, {} digests; {stale}\n", front.engine().sequence(), front.engine().len()).into_response()
 }
 
 async fn metrics(State(front): State<Front>, headers: HeaderMap) -> Response {
-    let now = (front.0.unix_seconds)();
+    let now = (front.0.clock.unix_seconds)();
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let (kind, text) = if accept.contains("application/openmetrics-text") {
         (OPENMETRICS, front.metrics().openmetrics(front.engine(), now))

@@ -9,7 +9,7 @@ use model::Digest;
 use serde_json::{Value, json};
 
 use super::Front;
-use crate::{Engine, Policy, testing};
+use crate::{Clock, Engine, Policy, testing};
 
 /// Its digest is listed.
 pub(super) const BAD: &str = "evil/miner@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -31,7 +31,7 @@ impl World {
         assert!(BAD.ends_with(&bad.to_string()));
         testing::write_feed(folder.path(), 1, NOW, &[(bad, testing::listed(1))]);
         let engine = Engine::open(folder.path(), Policy::parse(policy, NOW).expect("a policy")).expect("opened");
-        let front = Front::new(engine, None, Duration::from_secs(1), || NOW);
+        let front = Front::new(engine, None, Duration::from_secs(1), Clock { unix_seconds: || NOW, ..Clock::system() });
         Self { front, bad, folder }
     }
 

@@ -1,7 +1,8 @@
-//! `lazaret gate`: says whether an image may be used, at every door.
+//! `lazaret gate`: says whether an image may be used, at every door. A door each file.
 
 mod arguments;
 pub mod check;
+pub mod serve;
 pub mod verify_image;
 
 use clap::Subcommand;
@@ -15,16 +16,18 @@ use crate::{
     surroundings::Surroundings,
 };
 
-/// What to do at the gate.
+/// Which door.
 #[derive(Debug, Subcommand)]
 pub enum GateRole {
     /// Say whether images, or those that files name, are listed
     Check(Box<check::CheckArguments>),
+    /// Answer Kubernetes, Gatekeeper and Kyverno
+    Serve(serve::ServeArguments),
     /// Answer containerd, which asks before it pulls an image
     VerifyImage(verify_image::VerifyImageArguments),
 }
 
-/// Runs a role of the gate.
+/// Opens the door.
 ///
 /// # Errors
 ///
@@ -32,6 +35,7 @@ pub enum GateRole {
 pub fn run(role: &GateRole, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     match role {
         GateRole::Check(arguments) => check::run(arguments, config, surroundings),
+        GateRole::Serve(arguments) => serve::run(arguments, config, surroundings),
         GateRole::VerifyImage(arguments) => verify_image::run(arguments, config, surroundings),
     }
 }

@@ -70,7 +70,7 @@ pub fn run(
     let question = gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why));
     let question = question.or_exit(Exit::Usage).map_err(told)?;
 
-    let policy = arguments.engine.policy(surroundings).map_err(told)?;
+    let (policy, _) = arguments.engine.policy(surroundings).map_err(told)?;
     let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
     let engine = match Engine::open(&folder, policy.clone()) {
         Ok(engine) => engine,
