@@ -6,7 +6,7 @@ use gate::inventory::{self, Seen};
 use model::Digest;
 use registry::{ContainerEngine, Containerd, Options};
 
-use crate::lab::{Lab, inside, until};
+use crate::lab::{Lab, inside};
 
 /// Debian's `busybox-static`, as a root file system of one program.
 fn root_file_system(lab: &Lab) -> String {
@@ -15,6 +15,19 @@ fn root_file_system(lab: &Lab) -> String {
     tar.append_path_with_name("/bin/busybox", "bin/busybox").expect("busybox-static is installed");
     tar.finish().expect("written");
     path.display().to_string()
+}
+
+/// At most half a minute.
+fn wait_for(socket: &str) {
+    #[expect(clippy::disallowed_methods, reason = "waits for an engine's socket")]
+    let is_up = || std::os::unix::net::UnixStream::connect(socket).is_ok();
+    for _ in 0..300 {
+        if is_up() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{socket} did not come up");
 }
 
 fn engine(socket: &str) -> ContainerEngine {
@@ -79,7 +92,7 @@ fn podman_says_what_it_has() {
         let address = format!("unix://{socket}");
         arguments.extend(["system", "service", "--time", "0", &address]);
         lab.start("podman", &arguments);
-        until(|| Path::new(&socket).exists(), "podman's service");
+        wait_for(&socket);
 
         let all = inventory::docker::look(&engine(&socket), "podman", "lab").expect("answers");
         let image = all.iter().find(|seen| seen.reference == "localhost/mine:1" && seen.place.is_empty());
@@ -115,7 +128,7 @@ fn containerd_says_what_it_has_and_runs() {
             "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.btrfs\"]\n",
         );
         lab.start("containerd", &["--address", &socket, "--root", &folder("containerd"), "--state", &state]);
-        until(|| Path::new(&socket).exists(), "containerd");
+        wait_for(&socket);
         let ctr = |words: &str| {
             let (done, said) = lab.run(&format!("ctr --address {socket} --namespace lab {words}"));
             assert!(done, "{words}: {said}");
@@ -127,7 +140,8 @@ fn containerd_says_what_it_has_and_runs() {
         ctr("run --detach --snapshotter native reg.example/mine:1 web /bin/busybox sleep 100");
         ctr("containers create --snapshotter native reg.example/mine:1 idle /bin/busybox");
 
-        let all = inventory::containerd::look(&Containerd::new(Path::new(&socket), Duration::from_secs(30)), "lab").expect("answers");
+        let all = inventory::containerd::look(&Containerd::new(Path::new(&socket), Duration::from_secs(30)), "lab")
+            .expect("answers");
         let image = all.iter().find(|seen| seen.reference == "reg.example/mine:1" && seen.place.is_empty());
         let image = image.unwrap_or_else(|| panic!("{all:#?}"));
         let roles: Vec<_> = image.digests.iter().filter_map(|(_, role)| role.map(|role| role.word())).collect();

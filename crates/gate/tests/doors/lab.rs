@@ -33,7 +33,17 @@ pub(crate) fn inside(body: impl FnOnce(&Lab)) {
     }
     let this = std::env::current_exe().expect("a program");
     let output = command("timeout")
-        .args(["--kill-after=5", "120", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args([
+            "--kill-after=5",
+            "120",
+            "unshare",
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ])
         .arg(this)
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
@@ -108,7 +118,10 @@ impl Lab {
     /// A client, whose certificates are ours; Go programs look there.
     pub(crate) fn client(&self, program: &str) -> Command {
         let mut client = command("timeout");
-        client.args([CLIENT_SECONDS, program]).env("SSL_CERT_FILE", self.folder.join("ca.pem")).env("HOME", &self.folder);
+        client
+            .args([CLIENT_SECONDS, program])
+            .env("SSL_CERT_FILE", self.folder.join("ca.pem"))
+            .env("HOME", &self.folder);
         client
     }
 
@@ -138,7 +151,11 @@ impl Lab {
     /// Debian's registry on `address`, over TLS or not; all share what they store.
     pub(crate) fn registry(&self, address: &str, tls: bool) -> Child {
         let folder = self.folder.display();
-        let tls = if tls { format!("  tls: {{ certificate: {folder}/own.pem, key: {folder}/own.key }}\n") } else { String::new() };
+        let tls = if tls {
+            format!("  tls: {{ certificate: {folder}/own.pem, key: {folder}/own.key }}\n")
+        } else {
+            String::new()
+        };
         let config = format!(
             "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {folder}/storage }} }}\nhttp:\n  addr: '{address}'\n{tls}"
         );

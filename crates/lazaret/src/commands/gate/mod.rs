@@ -2,10 +2,10 @@
 
 mod arguments;
 pub mod check;
-pub mod serve;
 pub mod docker_plugin;
 pub mod probe;
 pub mod proxy;
+pub mod serve;
 pub mod verify_image;
 
 use clap::Subcommand;
