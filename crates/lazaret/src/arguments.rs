@@ -79,7 +79,7 @@ pub enum Role {
     Doctor(commands::doctor::DoctorArguments),
     /// Show everything the catalog knows about a digest, offline
     Explain(commands::explain::ExplainArguments),
-    /// Publish the digests of malicious images
+    /// Publish the digests of malicious images, and mirror what others publish
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
     /// Keep listed images from being run: say whether one may be used, at every door

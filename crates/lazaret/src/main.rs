@@ -141,6 +141,10 @@ fn environment() -> Environment {
             .find_map(|name| std::env::var(name).ok())
             .filter(|proxy| !proxy.is_empty())
             .map(registry::Secret::new),
+        feed_passphrase: std::env::var("LAZARET_FEED_PASSPHRASE")
+            .ok()
+            .filter(|passphrase| !passphrase.is_empty())
+            .map(feed::trust::Secret::new),
         no_color: path("NO_COLOR").is_some_and(|_: std::path::PathBuf| true),
         processors: std::thread::available_parallelism().map_or(1, Into::into),
     }

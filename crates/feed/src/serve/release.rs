@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read as _},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -149,12 +149,4 @@ impl Tags {
         tags.insert(opened.key, digest);
         Ok(digest)
     }
-}
-
-/// The lines of a text, without their ends; one longer than `bytes_max` is an error.
-pub(crate) fn lines(opened: &Opened, bytes_max: u64) -> io::Result<Vec<String>> {
-    let mut text = String::new();
-    #[expect(clippy::disallowed_methods, reason = "bounded by take")]
-    (&opened.file).take(bytes_max).read_to_string(&mut text)?;
-    Ok(text.lines().map(str::to_owned).collect())
 }
