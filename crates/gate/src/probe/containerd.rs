@@ -1,6 +1,7 @@
 //! containerd: where `hosts.toml` sends it, and where it goes when that says no.
 //!
-//! After a refusal it asks `server`, which is the registry itself unless the file says otherwise (containerd 1.6, measured).
+//! After a refusal it asks `server`, which is the registry itself unless the file says otherwise; and a file without any `[host]` it
+//! calls an invalid tree, drops, and asks the registry itself (containerd 1.6, both measured).
 //! Source: containerd `docs/hosts.md`, `docs/cri/registry.md`.
 
 use std::{fs, path::Path};
@@ -63,10 +64,10 @@ fn uses_hosts(config: &str, certs: &Path) -> bool {
 
 fn hosts(plan: &Plan, certs: &Path, registry: &str) -> Finding {
     let way = format!("pulls from {registry}");
+    let gate = plan.proxy.as_deref().unwrap_or("http://THE-GATE:5000");
     let fix = format!(
-        "write {}/hosts.toml:\nserver = \"{}\"",
+        "write {}/hosts.toml:\nserver = \"{gate}\"\n[host.\"{gate}\"]\ncapabilities = [\"pull\", \"resolve\"]",
         certs.join(registry).display(),
-        plan.proxy.as_deref().unwrap_or("http://THE-GATE:5000")
     );
     let found = |state, proof: &str| Finding::new("containerd", &way, state, proof, &fix);
     let file =
@@ -100,9 +101,12 @@ fn goes_to(text: &str, registry: &str, proxy: Option<&str>) -> Result<(), String
         }
         Some(_) => {}
     }
-    let hosts = table.get("host").and_then(Value::as_table).into_iter().flat_map(toml::Table::keys);
-    match hosts.into_iter().find(|host| !is_proxy(host)) {
+    let hosts: Vec<_> = table.get("host").and_then(Value::as_table).into_iter().flat_map(toml::Table::keys).collect();
+    match hosts.iter().find(|host| !is_proxy(host)) {
         Some(other) => Err(format!("it also names {other}")),
+        None if hosts.is_empty() => {
+            Err("it has no [host] table: containerd 1.6 drops such a file and goes to the registry".to_owned())
+        }
         None => Ok(()),
     }
 }
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn only_a_server_that_is_the_gate_holds() {
-        check("server = \"http://gate:5000\"", "");
+        check("server = \"http://gate:5000\"", "no [host] table");
         check("server = \"http://gate:5000/\"\n[host.\"http://gate:5000\"]\ncapabilities = [\"pull\"]", "");
         check("[host.\"http://gate:5000\"]", "names no `server`");
         check("server = \"https://registry-1.docker.io\"\n[host.\"http://gate:5000\"]", "asks after a refusal");

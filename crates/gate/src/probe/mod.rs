@@ -89,7 +89,7 @@ fn egress(plan: &Plan, registry: &str) -> Finding {
     let tries = [Some(&direct), plan.options.proxy.is_some().then_some(&plan.options)];
     for (options, through) in tries.into_iter().flatten().zip(["", " through HTTPS_PROXY"]) {
         match Upstream::open(registry, options).and_then(|upstream| upstream.ping()) {
-            Ok(status) => return found(State::Open, &format!("it answered {status}{through}")),
+            Ok(answer) => return found(State::Open, &format!("it answers{through}: {answer}")),
             Err(RegistryError::Unreachable { .. }) => {}
             Err(error) => return found(State::Unknown, &error.to_string()),
         }

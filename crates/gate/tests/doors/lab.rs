@@ -10,7 +10,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -68,8 +68,13 @@ pub(crate) fn both(output: &Output) -> String {
 pub(crate) struct Lab {
     /// A folder to work in.
     pub(crate) folder: PathBuf,
-    count: AtomicU32,
+    /// Everything that was started, in order.
+    started: Mutex<Vec<Child>>,
 }
+
+/// Something that runs until the lab is left.
+#[derive(Clone, Copy)]
+pub(crate) struct Running(usize);
 
 /// The digests of an image in the lab's registries.
 pub(crate) struct Image {
@@ -96,7 +101,7 @@ impl Lab {
         fs::write("/etc/resolv.conf", "nameserver 127.0.0.1\n").expect("our own /etc");
         let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
         fs::write("/etc/containers/policy.json", policy).expect("our own /etc");
-        let lab = Self { folder: "/run/lab".into(), count: AtomicU32::new(0) };
+        let lab = Self { folder: "/run/lab".into(), started: Mutex::default() };
         lab.make_certificates();
         lab
     }
@@ -133,10 +138,10 @@ impl Lab {
     }
 
     /// Something that runs until the namespace ends; its words go to a file.
-    pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Child {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Running {
+        let number = self.started().len();
         let log = fs::File::create(self.folder.join(format!("{number}-{program}.log"))).expect("a file");
-        command(program)
+        let child = command(program)
             .args(arguments)
             .env("SSL_CERT_FILE", self.folder.join("ca.pem"))
             .env("HOME", &self.folder)
@@ -145,11 +150,25 @@ impl Lab {
             .stderr(log)
             .process_group(0)
             .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}"))
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        self.started().push(child);
+        Running(number)
+    }
+
+    fn started(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it and waits.
+    pub(crate) fn stop(&self, running: Running) {
+        let mut started = self.started();
+        let child = started.get_mut(running.0).expect("it was started here");
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     /// Debian's registry on `address`, over TLS or not; all share what they store.
-    pub(crate) fn registry(&self, address: &str, tls: bool) -> Child {
+    pub(crate) fn registry(&self, address: &str, tls: bool) -> Running {
         let folder = self.folder.display();
         let tls = if tls {
             format!("  tls: {{ certificate: {folder}/own.pem, key: {folder}/own.key }}\n")
@@ -177,7 +196,7 @@ impl Lab {
         let layer = tar.into_inner().expect("into memory");
         let image = harbour.push_image("a/b", "1", &[&layer]);
         let (done, said) = self.run(&format!(
-            "skopeo copy --src-tls-verify=false --dest-tls-verify=false docker://{}/a/b:1 docker://127.0.0.1:5001/library/{name}:1",
+            "skopeo copy --preserve-digests --src-tls-verify=false --dest-tls-verify=false docker://{}/a/b:1 docker://127.0.0.1:5001/library/{name}:1",
             harbour.host()
         ));
         assert!(done, "{said}");
@@ -186,7 +205,7 @@ impl Lab {
     }
 
     /// dockerd with `extra` options; its socket is `/run/docker.sock`.
-    pub(crate) fn dockerd(&self, extra: &[&str]) -> Child {
+    pub(crate) fn dockerd(&self, extra: &[&str]) -> Running {
         let root = |name: &str| self.folder.join(name).display().to_string();
         let (data, exec, pid) = (root("docker"), root("exec"), root("docker.pid"));
         let mut arguments = vec!["-H", "unix:///run/docker.sock", "--storage-driver", "vfs"];
@@ -211,10 +230,13 @@ impl Lab {
     }
 }
 
-/// Ends it and waits.
-pub(crate) fn stop(mut child: Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for mut child in self.started().drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 pub(crate) fn listener(address: &str) -> TcpListener {
@@ -227,17 +249,18 @@ fn connects(address: &str) -> bool {
 }
 
 /// Waits for at most 30 seconds.
-fn until(mut is_up: impl FnMut() -> bool, what: &str) {
+pub(crate) fn until(mut is_up: impl FnMut() -> bool, what: &str) {
     for _ in 0..300 {
         if is_up() {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    let mut said = String::new();
     for entry in fs::read_dir("/run/lab").expect("a folder").flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "log") {
-            eprintln!("{}:\n{}", entry.path().display(), fs::read_to_string(entry.path()).unwrap_or_default());
+            said += &fs::read_to_string(entry.path()).unwrap_or_default();
         }
     }
-    panic!("{what} did not come up");
+    panic!("{what} did not come up:\n{said}");
 }

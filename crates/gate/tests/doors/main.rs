@@ -10,9 +10,11 @@
 //! | `engines` | the inventory of Docker, Podman and containerd |
 //! | `gates`, `http` | feeds for tests, and the little HTTP they need |
 
+mod clients;
 mod engines;
 mod gates;
 mod http;
 mod lab;
 mod plugin;
+mod probing;
 mod proxy;

@@ -104,15 +104,17 @@ impl Upstream {
         Ok((bytes.ok_or_else(too_long)?, link))
     }
 
-    /// Asks `/v2/` once, without login. Returns the status: whatever it is, the registry can be reached from here.
+    /// Asks `/v2/` once, without login. Returns what answered, in a few words: a status, or why TLS failed. Whatever it is, something
+    /// can be reached from here under the registry's name.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Unreachable`] if nothing answered in HTTP.
-    pub fn ping(&self) -> Result<u16, RegistryError> {
+    /// [`RegistryError::Unreachable`] if nothing answered.
+    pub fn ping(&self) -> Result<String, RegistryError> {
         let url = self.session.place.url("/v2/")?;
         match self.session.http_for(&url).get(&url, &[], Length::Short) {
-            Ok(answer) => Ok(answer.status),
+            Ok(answer) => Ok(format!("status {}", answer.status)),
+            Err(failure) if failure.is_final => Ok(failure.detail),
             Err(failure) => {
                 Err(RegistryError::Unreachable { what: self.registry().to_owned(), detail: failure.detail })
             }
