@@ -114,7 +114,7 @@ pub fn run(
     config: &ConfigFile,
     surroundings: &Surroundings<'_>,
 ) -> Result<Exit, Failure> {
-    let (engine, _) = arguments.engine.open(config, surroundings)?;
+    let engine = arguments.engine.open(config, surroundings)?;
     let wanted = arguments.place_of.as_deref().map(wanted).transpose().or_exit(Exit::Usage)?;
     let mut history = open_history(arguments, config, surroundings)?;
     let Some(pause) = arguments.watch else {
