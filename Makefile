@@ -34,4 +34,4 @@ eval:
 
 # A minute for each parser of outside bytes.
 fuzz:
-	@cd fuzz && for target in fuzz_targets/*.rs; do RUSTC_BOOTSTRAP=1 cargo fuzz run --features inspect,sandbox $$(basename $$target .rs) -- -max_total_time=60 -timeout=10 -rss_limit_mb=1024 || exit 1; done
+	@cd fuzz && for target in fuzz_targets/*.rs; do RUSTC_BOOTSTRAP=1 cargo fuzz run --features inspect,sandbox,gate $$(basename $$target .rs) -- -max_total_time=60 -timeout=10 -rss_limit_mb=1024 || exit 1; done

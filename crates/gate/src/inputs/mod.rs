@@ -170,7 +170,7 @@ pub fn read(
             let source = Source { file: &name, text, documents: &[], options };
             let mut found = dockerfile::read_with(&source, build_args);
             for asked in &mut found.asked {
-                asked.line = asked.line.map(|line| follow.line.saturating_add(line - 1));
+                asked.line = asked.line.map(|line| follow.line.saturating_add(line.saturating_sub(1)));
             }
             asked.append(&mut found.asked);
             continue;
@@ -343,5 +343,42 @@ mod tests {
         let files = vec![File { path: Some("a.yaml".into()), kind: Kind::Any }];
         let result = read(files, &Options::default(), &mut |_| Err("there is no such file".to_owned()));
         assert_eq!(result, Err("a.yaml: there is no such file".to_owned()));
+    }
+
+    /// Every cut and many a changed byte of a file of each kind, read as every kind: `fuzz/` goes on from there.
+    #[test]
+    fn damage_is_read_or_refused() {
+        let digest = model::Digest::of(b"");
+        let samples = [
+            "# syntax=a/b:1\n# escape=`\nARG A=1\nFROM --platform=$B a:${A:-x} AS b `\n  # c\nRUN --mount=from=c <<E\nE\nCOPY --from=d /ü /\n".to_owned(),
+            "include: [{path: x}]\nx: &x {image: \"a:${T:-1}\"}\nservices: {a: {<<: *x}, b: {build: {context: c, args: [D=$$e], dockerfile_inline: 'FROM f'}}}\n"
+                .to_owned(),
+            "kind: List\napiVersion: v1\nitems: [{kind: Pod, spec: {volumes: [{image: {reference: 'ü:1'}}], containers: [{image: b}]}}]\n".to_owned(),
+            format!(
+                "{{\"bomFormat\":\"CycloneDX\",\"components\":[{{\"purl\":\"pkg:oci/a@{digest}?repository_url=b%2fc&tag=\\u00fc\",\"hashes\":[{{\"alg\":\"SHA-256\",\"content\":\"{0}\"}}]}}]}}",
+                digest.hex()
+            ),
+            format!("SPDXVersion: SPDX-2.3\nPackageName: ü\nExternalRef: PACKAGE-MANAGER purl pkg:docker/a@1?x=%\nFileName: x\nFileChecksum: SHA256: {}\n", digest.hex()),
+        ];
+        for sample in &samples {
+            let bytes = sample.as_bytes();
+            let cuts = (0..bytes.len()).map(|cut| bytes[..cut].to_vec());
+            let changes = (0..bytes.len()).flat_map(|at| {
+                [b'\n', b'$', b'{', b'"', b':', 0xff].map(|byte| {
+                    let mut changed = bytes.to_vec();
+                    changed[at] = byte;
+                    changed
+                })
+            });
+            for bytes in cuts.chain(changes) {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                for kind in [Kind::Any, Kind::Dockerfile, Kind::Sbom] {
+                    let files = vec![File { path: Some("a/b".into()), kind }];
+                    // What it names holds itself again.
+                    let asked = read(files, &Options::default(), &mut |_| Ok(text.clone())).expect("opens");
+                    assert!(asked.iter().all(|asked| asked.line.is_none_or(|line| line > 0)), "{text}");
+                }
+            }
+        }
     }
 }

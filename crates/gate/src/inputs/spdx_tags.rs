@@ -67,7 +67,7 @@ fn read(source: &Source<'_>) -> Found {
 fn close(source: &Source<'_>, mut package: Package, found: &mut Found) {
     if package.is_image {
         package.image.reference = package.image.reference.or_else(|| Some(package.name.clone()));
-        found.asked.extend(package.image.asked(source, package.line, format!("package {}", package.name)));
+        found.asked.extend(package.image.asked(source, package.line.max(1), format!("package {}", package.name)));
     }
 }
 

@@ -80,7 +80,7 @@ pub enum HistoryError {
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Event {
     Appeared { at: u64, id: u64, seen: Seen },
-    Gone { at: u64, id: u64 },
+    Gone { at: u64, id: u64, last: u64 },
     Looked { at: u64, source: String, host: String },
     Listed { at: u64, entry: EntryId, digest: Digest },
     Cleared { at: u64, entry: EntryId, digest: Digest },
@@ -144,6 +144,7 @@ impl History {
             file.seek(io::SeekFrom::End(0)).map_err(unusable)?;
         }
         history.file = Some(file);
+        history.see();
         let before = history.spans.len();
         history.spans.retain(|_, span| span.gone.is_none_or(|gone| gone >= keep_from));
         history.stale_events += 2 * (before - history.spans.len());
@@ -205,13 +206,11 @@ impl History {
         let mut events = Vec::new();
         let mut delta = Delta::default();
         for (id, span) in &self.spans {
-            // Whole clusters are looked at by one name, their nodes by names below it.
-            let is_ours = |host: &String| span.seen.host == *host || span.seen.host.starts_with(&format!("{host}/"));
-            if span.gone.is_some() || span.seen.source != source || !hosts.iter().any(is_ours) {
+            if span.gone.is_some() || !hosts.iter().any(|host| is_of(&span.seen, source, host)) {
                 continue;
             }
             if now_here.remove(&key(&span.seen)).is_none() {
-                events.push(Event::Gone { at: now, id: *id });
+                events.push(Event::Gone { at: now, id: *id, last: span.last });
                 delta.gone += 1;
             }
         }
@@ -267,7 +266,16 @@ impl History {
             }
         }
         events.into_iter().for_each(|event| self.take(event));
+        self.see();
         Ok(())
+    }
+
+    /// What has not gone was there at the last look at its source.
+    fn see(&mut self) {
+        for span in self.spans.values_mut().filter(|span| span.gone.is_none()) {
+            let looks = self.looked.iter().filter(|((source, host), _)| is_of(&span.seen, source, host));
+            span.last = looks.map(|(_, at)| *at).fold(span.first, u64::max);
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -276,19 +284,12 @@ impl History {
                 self.next_id = self.next_id.max(id + 1);
                 self.spans.insert(id, Span { seen, first: at, last: at, gone: None });
             }
-            Event::Gone { at, id } => {
+            Event::Gone { at, id, last } => {
                 if let Some(span) = self.spans.get_mut(&id) {
-                    span.gone = Some(at);
+                    (span.last, span.gone) = (last, Some(at));
                 }
             }
             Event::Looked { at, source, host } => {
-                let below = format!("{host}/");
-                let is_there = |span: &&mut Span| {
-                    span.gone.is_none()
-                        && span.seen.source == source
-                        && (span.seen.host == host || span.seen.host.starts_with(&below))
-                };
-                self.spans.values_mut().filter(is_there).for_each(|span| span.last = at);
                 self.stale_events += usize::from(self.looked.insert((source, host), at).is_some());
             }
             Event::Listed { at, entry, digest } => {
@@ -306,7 +307,7 @@ impl History {
         let mut events = Vec::new();
         for (id, span) in &self.spans {
             events.push((span.first, 0, Event::Appeared { at: span.first, id: *id, seen: span.seen.clone() }));
-            events.extend(span.gone.map(|at| (at, 1, Event::Gone { at, id: *id })));
+            events.extend(span.gone.map(|at| (at, 1, Event::Gone { at, id: *id, last: span.last })));
         }
         for ((source, host), at) in &self.looked {
             events.push((*at, 2, Event::Looked { at: *at, source: source.clone(), host: host.clone() }));
@@ -319,7 +320,6 @@ impl History {
                 events.push((listed, 4, Event::Cleared { at: listed, entry, digest }));
             }
         }
-        // A place that went is last seen at the last look before; that look is folded away, so its own end stands for it.
         events.sort_by_key(|(at, rank, _)| (*at, *rank));
         let path = self.path.with_extension("new");
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
@@ -354,6 +354,12 @@ fn lines<'a>(events: impl Iterator<Item = &'a Event>) -> io::Result<Vec<u8>> {
         bytes.push(b'\n');
     }
     Ok(bytes)
+}
+
+/// Whether a look at `source` on `host` saw it. A cluster is looked at by one name, its nodes have names below it.
+fn is_of(seen: &Seen, source: &str, host: &str) -> bool {
+    let below = || seen.host.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'));
+    seen.source == source && (seen.host == host || below())
 }
 
 /// What makes two sights one: all but when the engine says it began, which restarts change.

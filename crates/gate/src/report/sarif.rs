@@ -1,6 +1,6 @@
 //! SARIF 2.1.0, for code scanning services: a rule an entry, a result an image that is not simply allowed.
 //!
-//! Source: OASIS SARIF 2.1.0 plus errata 01. `crates/lazaret/tests/gate_sarif.rs` validates with Microsoft's multitool.
+//! Source: OASIS SARIF 2.1.0 plus errata 01. `crates/gate/tests/sarif.rs` validates with Microsoft's multitool.
 
 use std::collections::BTreeMap;
 

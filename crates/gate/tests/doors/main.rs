@@ -7,9 +7,11 @@
 //! | `lab` | a network and a file tree of our own, in which real clients run and end |
 //! | `clients` | docker with dockerd, podman, skopeo, containerd with ctr |
 //! | `probing` | the probe, on hosts that can and cannot be walked around |
+//! | `engines` | the inventory of Docker, Podman and containerd |
 //! | `gates`, `http` | feeds for tests, and the little HTTP they need |
 
 mod clients;
+mod engines;
 mod gates;
 mod http;
 mod lab;

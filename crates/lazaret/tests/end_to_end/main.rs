@@ -4,10 +4,13 @@
 
 mod bombs;
 mod detonations;
+mod gate_check;
 mod hostile_names;
 mod hunts;
 mod intelligence;
+mod inventories;
 mod known;
+mod listed_feed;
 mod memo;
 mod mistakes;
 mod network;
