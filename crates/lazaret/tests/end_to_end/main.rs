@@ -4,6 +4,7 @@
 
 mod bombs;
 mod detonations;
+mod feed;
 mod hostile_names;
 mod hunts;
 mod intelligence;
