@@ -250,7 +250,7 @@ async fn load(folder: &Path, address: SocketAddr, rate: u64, seconds: u64) -> Ou
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let mut stream = connector.connect(ServerName::try_from("localhost")?, stream).await?;
-            let mut random = Random(connection);
+            let mut random = Random(1_000 + connection);
             let mut answer = vec![0; 64 << 10];
             let mut own = Vec::new();
             let mut bytes = 0;

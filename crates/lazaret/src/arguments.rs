@@ -85,6 +85,8 @@ pub enum Role {
     /// Keep listed images from being run: say whether one may be used, at every door
     #[command(subcommand)]
     Gate(Box<commands::gate::GateRole>),
+    /// List what is present and running, and was, and what of it is listed
+    Inventory(Box<commands::inventory::InventoryArguments>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),

@@ -101,6 +101,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
         Role::Gate(gate) => commands::gate::run(&gate, &config, &surroundings),
         Role::Intel(intel) => commands::intel::run(&intel, &config, &surroundings),
+        Role::Inventory(inventory) => commands::inventory::run(&inventory, &config, &surroundings),
         Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),

@@ -46,16 +46,16 @@ impl Scene {
 
     /// As [`Scene::refuses`], of a copy of the newest release in which `file` was altered.
     #[track_caller]
-    fn refuses_altered(&self, file: &str, alter: impl FnOnce(Vec<u8>) -> Vec<u8>, reason: &str) {
+    fn refuses_altered(&self, file: &str, alter: impl FnOnce(&[u8]) -> Vec<u8>, reason: &str) {
         let served = copy_of(&self.publisher.release(2));
         let path = served.path().join(file);
-        let altered = alter(fs::read(&path).expect("is there"));
+        let altered = alter(&fs::read(&path).expect("is there"));
         fs::write(path, altered).expect("writes");
         self.refuses(served.path(), NOW + 60, reason);
     }
 }
 
-fn half(bytes: Vec<u8>) -> Vec<u8> {
+fn half(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len() / 2].to_vec()
 }
 
@@ -190,7 +190,7 @@ fn truncated() {
 fn longer_than_signed() {
     let scene = Scene::new(1);
     let path = by_digest(&scene, &changed_shard(&scene));
-    scene.refuses_altered(&path, |bytes| [bytes, vec![0]].concat(), "endless-data");
+    scene.refuses_altered(&path, |bytes| [bytes, &[0]].concat(), "endless-data");
     let scene = Scene::new(1);
     scene.refuses_altered("metadata/timestamp.json", |_| vec![b' '; 1 << 20], "endless-data");
 }
@@ -351,7 +351,7 @@ fn resign(folder: &Path, role: &str, key: &SigningKey, alter: impl FnOnce(&mut V
     let mut file: Value = serde_json::from_slice(&bytes).expect("JSON");
     let mut signed = file["signed"].take();
     alter(&mut signed);
-    fs::write(&path, sign(signed, [key])).expect("writes");
+    fs::write(&path, sign(&signed, [key])).expect("writes");
 }
 
 /// Alters the targets of a first release, and has snapshot and timestamp name them.

@@ -105,12 +105,15 @@ pub(super) fn follow_roots(
     trusted.root_lives(now)
 }
 
+/// Takes a file's name and content.
+type Remember<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<(), SyncError>;
+
 /// Timestamp, snapshot, targets; each is handed to `remember` once it is believed.
 pub(super) fn follow_metadata(
     source: &mut Source,
     trusted: &mut Trusted,
     now: u64,
-    remember: &mut dyn FnMut(&str, &[u8]) -> Result<(), SyncError>,
+    remember: Remember<'_>,
 ) -> Result<(), SyncError> {
     let bytes = source.get("metadata/timestamp.json", Length::AtMost(TIMESTAMP_BYTES_MAX))?;
     trusted.next_timestamp(bytes, now)?;

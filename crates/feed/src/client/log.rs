@@ -50,13 +50,12 @@ pub(super) fn check(policy: &LogPolicy, note: &str) -> Result<Checkpoint, SyncEr
     })
 }
 
+/// Gives a file of the feed.
+type Fetch<'a> = &'a mut dyn FnMut(&str, Length) -> Result<Vec<u8>, SyncError>;
+
 /// Whether the log at `new` begins with the one at `known`. Tiles come from `fetch` and are believed in nothing: what they add up to is
 /// a proof, or none.
-pub(super) fn goes_on(
-    known: &Checkpoint,
-    new: &Checkpoint,
-    fetch: &mut dyn FnMut(&str, Length) -> Result<Vec<u8>, SyncError>,
-) -> Result<(), SyncError> {
+pub(super) fn goes_on(known: &Checkpoint, new: &Checkpoint, fetch: Fetch<'_>) -> Result<(), SyncError> {
     if known.size > new.size {
         return Err(SyncError::Rollback { file: CHECKPOINT.to_owned(), known: known.size, offered: new.size });
     }

@@ -231,7 +231,7 @@ fn without_its_witnesses_a_log_is_not_believed() {
     let cosigned = note.clone() + &cosign(&parsed(&note).text(), "witness.test/w", &key(1), NOW);
     let policy = LogPolicy {
         log: publisher.keys.log_key().parse().expect("a key"),
-        witnesses: victim.options.witnesses.clone(),
+        witnesses: victim.options.witnesses,
         witnesses_min: 2,
     };
     assert!(matches!(policy.check(&cosigned), Err(ProofError::Witnesses { found: 1, needed: 2 })));

@@ -25,6 +25,8 @@ mod verify;
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod hostile_bytes;
+#[cfg(test)]
 mod log_attacks;
 #[cfg(test)]
 mod sudden_ends;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use model::Hasher;
@@ -127,7 +127,7 @@ fn fetch(source: &mut Source, name: &str, target: &Target, incoming: &Path) -> R
 }
 
 /// A shard that a gate could not load must not become current.
-pub(super) fn check_shard(name: &str, path: &PathBuf) -> Result<(), SyncError> {
+pub(super) fn check_shard(name: &str, path: &Path) -> Result<(), SyncError> {
     let number = name.strip_prefix("shards/").and_then(|name| name.strip_suffix(".bin"));
     let Some(number) = number.and_then(|number| u8::from_str_radix(number, 16).ok()) else { return Ok(()) };
     let bytes_max = 16 + shard::RECORDS_MAX * shard::RECORD_BYTES as u64;

@@ -15,6 +15,8 @@ use super::{
     verify,
 };
 
+/// How many parts of its time it is killed after.
+const ROUNDS: u32 = 10;
 /// Where the process under test finds its folders.
 const FROM: &str = "LAZARET_TEST_FROM";
 const TO: &str = "LAZARET_TEST_TO";
@@ -49,23 +51,31 @@ fn killed_at_any_moment_it_leaves_a_whole_release() {
     publisher.publish(NOW);
     let victim = Victim::of(&publisher);
     victim.sync(&publisher.public(), NOW).expect("believed");
-    let mut seen = 300;
-    for round in 0..12_u64 {
+    let (to, mut seen) = (victim.folder.path(), 300);
+    let mut took = Duration::ZERO;
+    for round in 0..=ROUNDS {
         publisher.list(200);
         publisher.publish(NOW);
-        let (from, to) = (publisher.public(), victim.folder.path());
-        let mut child = start(&[], "client::sudden_ends::once", &from, to);
-        // From before it began to after it ended.
-        std::thread::sleep(Duration::from_millis(4 + round * 13));
-        child.kill().expect("kills");
-        child.wait().expect("ends");
+        let whole = publisher.changes.len() as u64;
+        #[expect(clippy::disallowed_methods, reason = "kills at parts of the time it takes here")]
+        let began = std::time::Instant::now();
+        let mut child = start(&[], "client::sudden_ends::once", &publisher.public(), to);
+        if round == 0 {
+            child.wait().expect("ends");
+            took = began.elapsed();
+            assert_eq!(is_whole(to), whole, "left alone, it does its work");
+        } else {
+            std::thread::sleep(took * round / ROUNDS);
+            child.kill().expect("kills");
+            child.wait().expect("ends");
+        }
         let now = is_whole(to);
-        assert!(now == seen || now == publisher.changes.len() as u64, "{now} is neither the old state nor the new one");
+        assert!(now == seen || now == whole, "{now} is neither the old state nor the new one");
         seen = now;
     }
     let report = victim.sync(&publisher.public(), NOW).expect("goes on after all that");
-    assert_eq!(report.sequence, 2_700);
-    assert_eq!(is_whole(victim.folder.path()), 2_700);
+    assert_eq!(report.sequence, 300 + 200 * (1 + u64::from(ROUNDS)));
+    assert_eq!(is_whole(victim.folder.path()), 300 + 200 * (1 + u64::from(ROUNDS)));
     let left = fs::read_dir(victim.folder.path().join("releases")).expect("lists").count();
     assert!(left <= 2, "what was cut short was removed: {left}");
 }
@@ -92,6 +102,7 @@ fn a_full_disk_leaves_the_last_release() {
     let wrapper = ["unshare", "--mount", "sh", "-c", &mount, "sh"];
     let child = start(&wrapper, "client::sudden_ends::on_a_full_disk", publisher.folder.path(), disk.path());
     assert!(child.wait_with_output().expect("ends").status.success(), "see above");
+    assert!(publisher.folder.path().join("done").is_file(), "it did run");
 }
 
 #[test]
@@ -101,6 +112,7 @@ fn on_a_full_disk() {
     let (from, to) = (Path::new(&from), Path::new(&to));
     let root = fs::read(from.join("first-root")).expect("is there");
     let options = SyncOptions::new(FirstTrust::Root(root));
+    let done = from.join("done");
     let from = |release: u64| Origin::Folder(from.join(format!("releases/{release}")));
     sync(&from(1), to, NOW, &options).expect("there is room");
     let filler = to.join("filler");
@@ -119,4 +131,5 @@ fn on_a_full_disk() {
     fs::remove_file(&filler).expect("removes");
     sync(&from(2), to, NOW, &options).expect("there is room again");
     assert_eq!(is_whole(to), 600);
+    fs::write(done, "").expect("writes");
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     asked::Asked,
     conditional::{is_unchanged, tag_of},
+    encoding::{BYTES_MIN, wanted},
 };
 use model::Digest;
 
@@ -58,13 +59,21 @@ impl Answer {
 
     /// 200 with `bytes` made for this request, or 304 if the client has them. May be kept for `seconds`.
     pub(crate) fn fresh(asked: &Asked, media_type: &str, bytes: Vec<u8>, seconds: u32) -> Self {
-        let tag = tag_of(&Digest::of(&bytes), None);
+        let encoding = wanted(asked).filter(|_| bytes.len() as u64 >= BYTES_MIN);
+        let tag = tag_of(&Digest::of(&bytes), encoding);
         let answer = if is_unchanged(asked, &tag, None) {
             Self::new(304, Content::Nothing)
         } else {
-            Self::bytes(200, media_type, bytes)
+            match encoding.map(|encoding| (encoding, encoding.compress(&bytes))) {
+                Some((encoding, Ok(compressed))) => {
+                    Self::bytes(200, media_type, compressed).header("content-encoding", encoding.word())
+                }
+                Some((_, Err(_))) => Self::error(500, "the answer cannot be compressed"),
+                None => Self::bytes(200, media_type, bytes),
+            }
         };
-        answer.header("etag", &tag).header("cache-control", &format!("public, max-age={seconds}"))
+        let answer = answer.header("etag", &tag).header("cache-control", &format!("public, max-age={seconds}"));
+        answer.header("vary", "accept-encoding")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -111,7 +120,7 @@ impl Answer {
         }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.append(HeaderName::from_static(name), value);
             }
         }
         response

@@ -7,12 +7,7 @@
 
 use std::io;
 
-use super::{
-    Served,
-    answer::Answer,
-    asked::Asked,
-    release::{Release, lines},
-};
+use super::{Served, answer::Answer, asked::Asked, release::Release};
 use crate::trust::tiles::{TILE_WIDTH, leaves, tile_path};
 
 /// Changes in one answer, unless fewer are asked for.
@@ -107,9 +102,10 @@ fn from_lines(release: &Release, since: u64, limit: u64) -> io::Result<Found> {
     struct Numbered {
         sequence: u64,
     }
-    let lines = lines(&release.file("changes.jsonl")?, LINES_BYTES_MAX)?;
-    let number = |line: &String| {
-        serde_json::from_str::<Numbered>(line).map(|numbered| numbered.sequence).map_err(io::Error::other)
+    let bytes = release.file("changes.jsonl")?.read(LINES_BYTES_MAX)?;
+    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let number = |line: &&[u8]| {
+        serde_json::from_slice::<Numbered>(line).map(|numbered| numbered.sequence).map_err(io::Error::other)
     };
     let oldest = lines.first().map(number).transpose()?.unwrap_or(0);
     let sequence = lines.last().map(number).transpose()?.map_or(0, |last| last + 1);
@@ -120,7 +116,7 @@ fn from_lines(release: &Release, since: u64, limit: u64) -> io::Result<Found> {
             break;
         }
         bytes += line.len();
-        changes.push(line.into_bytes());
+        changes.push(line.to_vec());
     }
     Ok(Found { changes, sequence, oldest })
 }

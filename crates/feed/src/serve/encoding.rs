@@ -52,7 +52,7 @@ impl Encoding {
         }
     }
 
-    fn compress(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn compress(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Zstd => zstd::bulk::compress(bytes, 3),
             Self::Gzip => {

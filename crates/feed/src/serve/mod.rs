@@ -64,10 +64,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two threads and a thousand connections.
+    /// Two threads, and as many connections as the usual 1,024 descriptors of a process allow, each with an open file.
     #[must_use]
     pub fn new(clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(clock), workers: 2, connections_max: 1_000 }
+        Self { clock: Arc::new(clock), workers: 2, connections_max: 400 }
     }
 }
 
@@ -142,5 +142,84 @@ impl Served {
 
     fn now(&self) -> u64 {
         (self.clock)()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, string::string_regex};
+
+    use super::testing::Site;
+
+    /// Parts that lead somewhere, between parts that do not.
+    fn target() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "/v1",
+            "/changes",
+            "/range",
+            "/feed.csv",
+            "/taxii2",
+            "/feed",
+            "/collections",
+            "/all",
+            "/stable",
+            "/objects",
+            "/manifest",
+            "/versions",
+            "/plain/block.txt",
+            "/healthz",
+            "/metrics",
+            "/00",
+            "?since=",
+            "&limit=",
+            "&next=",
+            "?match[type]=",
+            "&match[version]=",
+            "&added_after=",
+            "2026-11-23T12:00:00Z",
+            "/..",
+            "%2e",
+            "%",
+            "1",
+            "0",
+        ]);
+        prop::collection::vec(prop_oneof![known.prop_map(str::to_owned), any::<String>()], 0..8)
+            .prop_map(|parts| parts.concat())
+    }
+
+    fn header() -> impl Strategy<Value = (String, String)> {
+        let name = prop::sample::select(vec![
+            "accept",
+            "accept-encoding",
+            "range",
+            "if-range",
+            "if-none-match",
+            "if-modified-since",
+            "content-length",
+        ]);
+        let value = prop_oneof![
+            string_regex("(bytes=)?[0-9a-z*,;=. -]{0,30}").expect("a pattern"),
+            string_regex("(gzip|zstd|\\*|application/taxii\\+json)(;(q|version)=[0-9.]{0,4})?").expect("a pattern"),
+            any::<String>(),
+        ];
+        (name.prop_map(str::to_owned), value)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_request_has_an_answer_of_a_known_kind(
+            method in prop::sample::select(vec!["GET", "HEAD", "POST", "", "\u{0}"]),
+            target in target(),
+            headers in prop::collection::vec(header(), 0..5),
+        ) {
+            thread_local! {
+                static SITE: Site = Site::of(20);
+            }
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let got = SITE.with(|site| site.ask(method, &target, &headers));
+            prop_assert!([200, 206, 304, 400, 403, 404, 405, 406, 409, 416].contains(&got.status), "{} {target:?}", got.status);
+        }
     }
 }

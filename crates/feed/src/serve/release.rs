@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read as _},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -21,6 +21,7 @@ const TAGS_MAX: usize = 1 << 16;
 const HEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// One release. Its files do not change; a newer one is another folder.
+#[derive(Clone)]
 pub(crate) struct Release {
     folder: PathBuf,
 }
@@ -148,12 +149,4 @@ impl Tags {
         tags.insert(opened.key, digest);
         Ok(digest)
     }
-}
-
-/// The lines of a text, without their ends; one longer than `bytes_max` is an error.
-pub(crate) fn lines(opened: &Opened, bytes_max: u64) -> io::Result<Vec<String>> {
-    let mut text = String::new();
-    #[expect(clippy::disallowed_methods, reason = "bounded by take")]
-    (&opened.file).take(bytes_max).read_to_string(&mut text)?;
-    Ok(text.lines().map(str::to_owned).collect())
 }

@@ -34,16 +34,19 @@ pub(super) fn answer(served: &Served, asked: &Asked, release: &Release) -> io::R
         Answer::new(200, content).header("content-type", media_type).header("content-encoding", encoding.word())
     } else {
         match part(asked, opened.bytes, &tag) {
-            Part::Whole => Answer::new(200, Content::File { bytes: opened.bytes, file: opened.file, from: 0 }),
+            Part::Whole => Answer::new(200, Content::File { bytes: opened.bytes, file: opened.file, from: 0 })
+                .header("content-type", media_type),
             Part::Some { from, bytes } => {
                 let range = format!("bytes {from}-{}/{}", from + bytes - 1, opened.bytes);
-                Answer::new(206, Content::File { file: opened.file, from, bytes }).header("content-range", &range)
+                Answer::new(206, Content::File { file: opened.file, from, bytes })
+                    .header("content-range", &range)
+                    .header("content-type", media_type)
             }
             Part::Outside => {
-                Answer::error(416, "the file is shorter").header("content-range", &format!("bytes */{}", opened.bytes))
+                let range = format!("bytes */{}", opened.bytes);
+                Answer::error(416, "the file is shorter").header("content-range", &range)
             }
         }
-        .header("content-type", media_type)
     };
     if answer.status != 416 {
         answer = answer.header("etag", &tag).header("cache-control", kept(path)).header("accept-ranges", "bytes");

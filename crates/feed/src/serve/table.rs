@@ -17,22 +17,19 @@ use crate::forms::CSV_HEADER;
 const SHARD_BYTES_MAX: u64 = 512 << 20;
 
 pub(super) fn answer(served: &Served, asked: &Asked, release: &Release) -> io::Result<Answer> {
-    let paths = || (0..=u8::MAX).map(|shard| format!("csv/{shard:02x}.csv"));
-    // Opened now, so that it is one release's table even if that is removed meanwhile.
-    let mut shards = Vec::with_capacity(256);
     let mut tags = Vec::with_capacity(256 * 32);
-    for path in paths() {
-        let shard = release.file(&path)?;
-        tags.extend_from_slice(served.tags.of(&shard)?.as_bytes());
-        shards.push(shard);
+    for shard in 0..=u8::MAX {
+        tags.extend_from_slice(served.tags.of(&release.file(&path(shard))?)?.as_bytes());
     }
     let tag = tag_of(&Digest::of(&tags), None);
     let answer = if is_unchanged(asked, &tag, None) {
         Answer::new(304, Content::Nothing)
     } else {
+        // One shard is open at a time. If the release is removed meanwhile the answer breaks off, which no client takes for its end.
+        let release = release.clone();
         let pieces = move |number: usize| {
-            let Some(shard) = shards.get(number) else { return Ok(None) };
-            let mut bytes = shard.read(SHARD_BYTES_MAX)?;
+            let Ok(shard) = u8::try_from(number) else { return Ok(None) };
+            let mut bytes = release.file(&path(shard))?.read(SHARD_BYTES_MAX)?;
             if number > 0 && bytes.starts_with(CSV_HEADER.as_bytes()) {
                 bytes.drain(..CSV_HEADER.len());
             }
@@ -42,6 +39,10 @@ pub(super) fn answer(served: &Served, asked: &Asked, release: &Release) -> io::R
             .header("content-type", "text/csv; charset=utf-8; header=present")
     };
     Ok(answer.header("etag", &tag).header("cache-control", "public, max-age=60"))
+}
+
+fn path(shard: u8) -> String {
+    format!("csv/{shard:02x}.csv")
 }
 
 #[cfg(test)]

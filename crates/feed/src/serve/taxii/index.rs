@@ -48,7 +48,8 @@ pub(super) struct Item {
     /// The bundle: the digests' first byte, or [`COMMON`].
     bundle: u16,
     from: u32,
-    bytes: u32,
+    /// How long it is there.
+    pub(super) bytes: u32,
 }
 
 /// Of the bundle of what all others refer to.
@@ -80,24 +81,23 @@ struct Memory {
     bundles: HashMap<Key, Arc<Vec<Item>>>,
 }
 
-/// A release's objects, with its bundles open: they can be read even when the release is removed meanwhile.
+/// A release's objects.
 pub(super) struct Kept {
-    folder: std::path::PathBuf,
+    release: Release,
     /// By when they were added, then by UUID.
     items: Vec<Item>,
-    bundles: Vec<Opened>,
 }
 
 impl Objects {
     /// The objects of `release`. Others wait while they are read for the first time.
     pub(super) fn of(&self, release: &Release) -> io::Result<Arc<Kept>> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = memory.kept.as_ref().filter(|kept| kept.folder == release.folder()) {
+        if let Some(kept) = memory.kept.as_ref().filter(|kept| kept.release.folder() == release.folder()) {
             return Ok(kept.clone());
         }
-        let (mut all, mut known, mut bundles) = (Vec::new(), HashMap::new(), Vec::new());
+        let (mut all, mut known) = (Vec::new(), HashMap::new());
         for bundle in 0..=COMMON {
-            let path = if bundle == COMMON { "stix/common.json".to_owned() } else { format!("stix/{bundle:02x}.json") };
+            let path = path(bundle);
             let opened = release.file(&path)?;
             let items = match memory.bundles.get(&opened.key()) {
                 Some(items) => items.clone(),
@@ -111,10 +111,9 @@ impl Objects {
             }
             all.extend_from_slice(&items);
             known.insert(opened.key(), items);
-            bundles.push(opened);
         }
         all.sort_unstable_by_key(|item| (item.added, item.uuid));
-        let kept = Arc::new(Kept { folder: release.folder().to_owned(), items: all, bundles });
+        let kept = Arc::new(Kept { release: release.clone(), items: all });
         *memory = Memory { kept: Some(kept.clone()), bundles: known };
         Ok(kept)
     }
@@ -125,16 +124,27 @@ impl Kept {
         &self.items
     }
 
-    /// The objects themselves, as JSON.
+    /// The objects themselves, as JSON, in the order of `items`. One bundle is open at a time.
     pub(super) fn read(&self, items: &[Item]) -> io::Result<Vec<String>> {
-        let one = |item: &Item| {
-            let opened = self.bundles.get(usize::from(item.bundle)).ok_or(io::ErrorKind::NotFound)?;
+        let mut by_bundle: Vec<(usize, &Item)> = items.iter().enumerate().collect();
+        by_bundle.sort_unstable_by_key(|(_, item)| (item.bundle, item.from));
+        let (mut objects, mut open) = (vec![String::new(); items.len()], None::<(u16, Opened)>);
+        for (at, item) in by_bundle {
+            let opened = match open.take().filter(|(bundle, _)| *bundle == item.bundle) {
+                Some((_, opened)) => opened,
+                None => self.release.file(&path(item.bundle))?,
+            };
             let mut bytes = vec![0; item.bytes as usize];
             std::os::unix::fs::FileExt::read_exact_at(&opened.file, &mut bytes, item.from.into())?;
-            String::from_utf8(bytes).map_err(io::Error::other)
-        };
-        items.iter().map(one).collect()
+            objects[at] = String::from_utf8(bytes).map_err(io::Error::other)?;
+            open = Some((item.bundle, opened));
+        }
+        Ok(objects)
     }
+}
+
+fn path(bundle: u16) -> String {
+    if bundle == COMMON { "stix/common.json".to_owned() } else { format!("stix/{bundle:02x}.json") }
 }
 
 /// The objects in a bundle: one a line, after the first line and before the last.

@@ -25,6 +25,9 @@ const STIX: &str = "application/stix+json;version=2.1";
 /// Objects in an answer unless fewer are asked for, and at most.
 pub(crate) const OBJECTS_MAX: usize = 2_000;
 
+/// A page ends with the object that passes this.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
 /// The two collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Collection {
@@ -144,9 +147,15 @@ fn page(
     if only.is_some() && !kept.items().iter().any(|item| filter.names(item)) {
         return Err(Refusal::Absent);
     }
-    let mut passing = kept.items().iter().filter(|item| filter.passes(item)).copied();
-    let items: Vec<Item> = passing.by_ref().take(filter.limit).collect();
-    let more = passing.next().is_some();
+    let (mut items, mut bytes, mut more) = (Vec::new(), 0, false);
+    for item in kept.items().iter().filter(|item| filter.passes(item)) {
+        if items.len() == filter.limit || bytes >= ANSWER_BYTES_MAX {
+            more = true;
+            break;
+        }
+        bytes += item.bytes as usize;
+        items.push(*item);
+    }
     let (name, values) = show(&kept, &items)?;
     let mut body = String::from("{");
     if more && let Some(last) = items.last() {

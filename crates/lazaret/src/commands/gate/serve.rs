@@ -20,9 +20,8 @@ use gate::{
     webhook::Front,
 };
 
-use super::EngineArguments;
+use super::{EngineArguments, arguments::registry_options};
 use crate::{
-    arguments::StationArguments,
     exit::{Exit, Failure, OrExit},
     settings::{self, ConfigFile},
     surroundings::Surroundings,
@@ -84,7 +83,7 @@ pub struct ServeArguments {
 /// [`Exit::Usage`] for a policy, certificate or address that cannot be used, [`Exit::Undecided`] for such a feed.
 pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let clock = Clock::system();
-    let (engine, policy) = arguments.engine.open(config, surroundings)?;
+    let (engine, policy) = arguments.engine.watched(config, surroundings)?;
     let tls = tls(arguments)?;
     let resolve_time_max = Duration::from_millis(arguments.resolve_time_ms.map_or(2_000, Count::get));
     let resolver = if arguments.offline {
@@ -145,18 +144,13 @@ fn resolver(
     surroundings: &Surroundings<'_>,
     time_max: Duration,
 ) -> Result<Box<dyn Resolver>, Failure> {
-    let station = StationArguments {
-        no_store: true,
-        insecure_registry: arguments.insecure_registry.clone(),
-        ..StationArguments::default()
-    };
-    let station = config.station(&station, &surroundings.environment).or_exit(Exit::Usage)?;
+    let options = registry_options(arguments.insecure_registry.as_ref(), config, surroundings)?;
     let options = registry::Options {
         attempts_max: 2,
         retry_wait_max: Duration::ZERO,
         timeout: time_max,
         retry_pause: Duration::from_millis(100),
-        ..station.registry
+        ..options
     };
     Ok(Box::new(Registries::new(options, settings::platforms(arguments.platform.clone(), None))))
 }
