@@ -1,4 +1,9 @@
-//! The feed of malicious digests. For now: entries, JSON lines and a plain sorted list; signing and deltas come later.
+//! The feed of malicious digests: what is listed, how it is published and signed, and how it is believed.
+//!
+//! ```text
+//! catalog ─► find ─► plan ─► ledger ─► forms, log, TUF ─► release ─► serve ─► client
+//!            rails   changes  appended  one state, written   switched to
+//! ```
 //!
 //! A tag is never a key: it can be moved. Names an image was seen under are context in its entry.
 //!
@@ -16,7 +21,10 @@
 //! - **file**: in a listed layer, by such a proof on it, unless an image judged clean carries it with a finding. Of an
 //!   archive also the innermost file.
 //!
-//! A config, layer or file of the known-good set is never listed, on whatever evidence.
+//! What is empty, official, known-good or on the operator's never-list is never listed, on whatever evidence; a config, layer or
+//! file that images of many owners have waits for a person: see [`guard`].
+//!
+//! An image judged `risky` or `suspicious` with enough confidence is advised on: its index, manifest and config, in a list apart.
 
 mod bounded;
 mod candidate;

@@ -146,24 +146,33 @@ fn reconsider(known: &Entry, candidate: &Candidate) -> Result<Option<(ChangeKind
             Err(Refusal::Withdrawn { at: known.changed_at.clone(), reason: known.reason.clone().unwrap_or_default() })
         }
         Status::Withdrawn => Ok(Some((ChangeKind::Listed, fresh()))),
+        Status::Active if says_the_same(known, candidate) => Ok(None),
         Status::Active => {
             let fresh = fresh();
             let promoted = known.channel == Channel::Candidate && fresh.channel == Channel::Stable;
-            let kind = if promoted { ChangeKind::Promoted } else { ChangeKind::Updated };
-            Ok(differs(known, &fresh).then_some((kind, fresh)))
+            Ok(Some((if promoted { ChangeKind::Promoted } else { ChangeKind::Updated }, fresh)))
         }
     }
 }
 
-/// Whether the change is worth a line in everybody's log. How many images hold it, and how much lists leave out, grows with each
-/// hunt: that alone counts when it doubles.
-fn differs(known: &Entry, fresh: &Entry) -> bool {
+/// Whether nothing changed that is worth a line in everybody's log. How many images hold it, and how much lists leave out, grows with
+/// each hunt: that alone counts when it doubles.
+fn says_the_same(known: &Entry, candidate: &Candidate) -> bool {
     let magnitude = |images: u64| images.checked_ilog2();
-    if magnitude(known.blast.images) != magnitude(fresh.blast.images) {
-        return true;
-    }
-    let same = Entry { blast: known.blast, omitted: known.omitted, ..fresh.clone() };
-    *known != same
+    let but_person = |kind: &&EvidenceKind| **kind != EvidenceKind::Person;
+    magnitude(known.blast.images) == magnitude(candidate.images)
+        && known.list == candidate.list
+        && known.platform == candidate.platform
+        && known.categories == candidate.categories
+        && known.severity == candidate.severity
+        && known.confidence == candidate.confidence
+        && known.summary == candidate.summary
+        && known.kinds.iter().filter(but_person).eq(candidate.kinds.iter().filter(but_person))
+        && known.evidence == candidate.evidence
+        && known.references.iter().eq(fitting(&candidate.references))
+        && known.first_seen <= candidate.first_seen
+        && known.parents == candidate.parents
+        && known.children == candidate.children
 }
 
 /// The entry a candidate makes. Of the one before, if any, its name, dates and a person's word stay.
@@ -171,7 +180,8 @@ pub(crate) fn entry(candidate: &Candidate, id: EntryId, at: &str, before: Option
     let mut kinds = candidate.kinds.clone();
     let person = before.is_some_and(|entry| entry.kinds.contains(&EvidenceKind::Person));
     kinds.extend(person.then_some(EvidenceKind::Person));
-    let (references, too_many) = fitting(&candidate.references);
+    let references: BTreeSet<String> = fitting(&candidate.references).cloned().collect();
+    let too_many = candidate.references.len() - references.len();
     let first_seen = before.map_or(&candidate.first_seen, |entry| (&entry.first_seen).min(&candidate.first_seen));
     Entry {
         schema: SCHEMA.to_owned(),
@@ -204,16 +214,13 @@ pub(crate) fn entry(candidate: &Candidate, id: EntryId, at: &str, before: Option
 /// Longest names in one entry, all together: a change must fit into 64 KiB, and whoever pushes an image chooses its names.
 const REFERENCES_BYTES_MAX: usize = 16 << 10;
 
-/// The first references that fit, and how many do not.
-fn fitting(references: &BTreeSet<String>) -> (BTreeSet<String>, usize) {
+/// The first references that fit.
+fn fitting(references: &BTreeSet<String>) -> impl Iterator<Item = &String> {
     let mut bytes = 0;
-    let fits = |reference: &&String| {
+    references.iter().take_while(move |reference| {
         bytes += reference.len();
         bytes <= REFERENCES_BYTES_MAX
-    };
-    let kept: BTreeSet<String> = references.iter().take_while(fits).cloned().collect();
-    let omitted = references.len() - kept.len();
-    (kept, omitted)
+    })
 }
 
 /// Two kinds of evidence that do not share their errors, or a person.

@@ -5,6 +5,7 @@
 mod bombs;
 mod detonations;
 mod gate_check;
+mod feed;
 mod hostile_names;
 mod hunts;
 mod intelligence;

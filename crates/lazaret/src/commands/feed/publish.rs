@@ -144,8 +144,8 @@ pub(super) fn report(done: &Published) {
     tracing::info!(
         sequence = info.sequence,
         release,
-        "feed: {} changed; {} to block, {} to advise on; valid until {}",
-        counted(done.plan.changes.len(), "entry").replace("entrys", "entries"),
+        "feed: {}; {} to block, {} to advise on; valid until {}",
+        counted(done.plan.changes.len(), "change"),
         info.block,
         info.advise,
         info.expires_at
