@@ -390,10 +390,13 @@ mod tests {
             Some(Delta { appeared: 2, gone: 0 })
         );
         assert_eq!(
-            history.record(20, "docker", &hosts(), &[Seen { since: 5, ..web.clone() }, db.clone()]).ok(),
+            history.record(20, "docker", &hosts(), &[Seen { since: 5, ..web }, db.clone()]).ok(),
             Some(Delta::default())
         );
-        assert_eq!(history.record(30, "docker", &hosts(), &[db.clone()]).ok(), Some(Delta { appeared: 0, gone: 1 }));
+        assert_eq!(
+            history.record(30, "docker", &hosts(), std::slice::from_ref(&db)).ok(),
+            Some(Delta { appeared: 0, gone: 1 })
+        );
         // Another source says nothing of this one.
         assert_eq!(history.record(40, "podman", &hosts(), &[]).ok(), Some(Delta::default()));
         drop(history);

@@ -246,6 +246,7 @@ fn a_full_disk_leaves_the_last_good_state() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test waits for a program")]
 fn a_running_publisher_publishes_a_verdict_within_a_minute() {
     let station = Station::new();
     let mut command =

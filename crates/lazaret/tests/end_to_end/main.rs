@@ -4,8 +4,8 @@
 
 mod bombs;
 mod detonations;
-mod gate_check;
 mod feed;
+mod gate_check;
 mod hostile_names;
 mod hunts;
 mod intelligence;
