@@ -20,6 +20,7 @@
 
 mod bounded;
 mod candidate;
+pub mod client;
 mod date;
 pub mod entry;
 mod evidence;
@@ -30,6 +31,7 @@ mod held;
 pub mod ledger;
 mod listing;
 pub mod publish;
+pub mod serve;
 pub mod shard;
 #[cfg(test)]
 mod testing;

@@ -82,9 +82,9 @@ pub enum Role {
     /// Publish the digests of malicious images
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
-    /// Say whether images may be used, by the feed
+    /// Keep listed images from being run: say whether one may be used, at every door
     #[command(subcommand)]
-    Gate(commands::gate::GateRole),
+    Gate(Box<commands::gate::GateRole>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use hunt::{Detonating, Onlooker, UntilCertain, Unwatched};
 use model::Trace;
 use sandbox::{
-    detonate::{Detonation, Observer, Options},
+    detonate::{Detonation, Observer, Options, warm},
     launch::{Isolation, Limits, Store, is_root, sweep},
 };
 use serde::Deserialize;
@@ -129,6 +129,7 @@ impl Chamber {
             capture_packets: wants_packets,
             without_bpf: false,
         };
+        warm(&options);
         let kept = Arc::new(Mutex::new(Kept::default()));
         let keep = {
             let kept = Arc::clone(&kept);

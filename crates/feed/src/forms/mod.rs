@@ -21,6 +21,7 @@ mod atom;
 mod chunks;
 #[cfg(test)]
 pub(crate) mod clients;
+mod containers_policy;
 mod csv;
 mod falco;
 mod gatekeeper;
@@ -46,6 +47,7 @@ use model::Digest;
 
 use crate::entry::{Change, Channel, Entry, List, Role, Status};
 
+pub(crate) use csv::HEADER as CSV_HEADER;
 pub use json_lines::read_entries;
 pub use shards::listed;
 pub(crate) use uuid::Uuid;
@@ -110,6 +112,7 @@ pub struct Form {
 /// Every form.
 pub const FORMS: &[Form] = &[
     atom::FORM,
+    containers_policy::FORM,
     csv::FORM,
     falco::FORM,
     gatekeeper::FORM,

@@ -1,19 +1,22 @@
-//! A drop-in for podman, skopeo, buildah and CRI-O that blocks listed images by name and digest:
-//! `registries.conf.d/lazaret.conf`, to be put into `/etc/containers/registries.conf.d/`.
+//! A drop-in for podman, skopeo, buildah and CRI-O: `registries.conf.d/lazaret.conf`, to be put into
+//! `/etc/containers/registries.conf.d/`. It blocks whole *repositories* in which a listed image was seen.
 //!
-//! Here a digest can be blocked only under a name, so it stops the names an image was seen under, pulled by digest. A pull by tag, or
-//! under another name, passes: `lazaret gate proxy` stops those. Names that are no repository's are left out, the rest cannot hold a
-//! quote. Source: containers-registries.conf(5), `prefix` and `blocked`.
+//! Its readers look a name up without tag and digest, whatever the manual says of `prefix` (seen with skopeo 1.9 and podman 4.3, and in
+//! containers/image, `docker_image_src.go`), so nothing finer can be blocked here: whoever wants digests takes
+//! [`containers_policy`](super::containers_policy), or `lazaret gate proxy`. The file says so, and names the entries behind each block.
+//! Docker's official images are left out, as are names that are no repository's; the rest cannot hold a quote.
+//! Source: containers-registries.conf(5).
 
-use std::{collections::BTreeSet, fmt::Write as _, io};
+use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use model::{ImageReference, reference::DOCKER_HUB};
 
 use super::{Form, Sink, State, surely_blocked, text::line, text::quoted};
+use crate::entry::{Entry, EntryId};
 
 pub(super) const FORM: Form = Form {
     name: "registries-conf",
-    title: "registries.conf blocks for podman, skopeo, buildah and CRI-O",
+    title: "registries.conf blocks of whole repositories, for podman, skopeo, buildah and CRI-O",
     path: "registries.conf.d/",
     files,
 };
@@ -26,23 +29,43 @@ fn files(state: &State<'_>, out: &mut dyn Sink) -> io::Result<()> {
     if out.keep(path, "")? {
         return Ok(());
     }
-    let mut names = BTreeSet::new();
+    let mut names: BTreeMap<String, Vec<EntryId>> = BTreeMap::new();
     for entry in surely_blocked(state.entries) {
-        let parsed = entry.references.iter().filter_map(|reference| reference.parse::<ImageReference>().ok());
-        names.extend(parsed.filter(is_plain).map(|image| format!("{}@{}", image.name(), entry.digest)));
+        for image in plain_references(entry).filter(|image| !is_official(image)) {
+            let ids = names.entry(image.name()).or_default();
+            if !ids.contains(&entry.id) && ids.len() < IDS_MAX {
+                ids.push(entry.id);
+            }
+        }
     }
     let mut text = format!(
-        "# {}: names under which malicious images were seen, blocked by digest.\n\
-         # A pull by tag, or of the same image under another name, passes: `lazaret gate proxy` stops those.\n",
+        "# {}: repositories in which malicious images were seen. Whole repositories, honest tags too: this file cannot name a digest.\n\
+         # containers-policy/policy.json refuses the listed digests alone.\n",
         line(state.name)
     );
     if names.len() > NAMES_MAX {
-        let _ = writeln!(text, "# {} more names are left out.", names.len() - NAMES_MAX);
+        let _ = writeln!(text, "# {} more repositories are left out.", names.len() - NAMES_MAX);
     }
-    for name in names.iter().take(NAMES_MAX) {
-        let _ = write!(text, "\n[[registry]]\nprefix = {}\nblocked = true\n", quoted(name));
+    for (name, ids) in names.iter().take(NAMES_MAX) {
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        // skopeo 1.9 refuses a prefix without a location.
+        let name = quoted(name);
+        let _ =
+            write!(text, "\n# {}\n[[registry]]\nprefix = {name}\nlocation = {name}\nblocked = true\n", ids.join(" "));
     }
     out.file(path, text.into_bytes())
+}
+
+/// Most entries that are named behind one repository.
+const IDS_MAX: usize = 10;
+
+/// The references of an entry that name a repository on a host.
+pub(super) fn plain_references(entry: &Entry) -> impl Iterator<Item = ImageReference> {
+    entry.references.iter().filter_map(|reference| reference.parse().ok()).filter(is_plain)
+}
+
+fn is_official(image: &ImageReference) -> bool {
+    image.registry == DOCKER_HUB && image.repository.starts_with("library/")
 }
 
 /// Whether the registry is a host that podman takes for one; brackets and the like make it refuse the whole file.
@@ -88,7 +111,7 @@ mod tests {
         for registry in registries {
             let prefix = registry["prefix"].as_str().expect("a name");
             let image: ImageReference = prefix.parse().expect("a reference");
-            assert!(image.digest.is_some() && registry["blocked"].as_bool() == Some(true), "{prefix}");
+            assert!(image.name() == prefix && registry["blocked"].as_bool() == Some(true), "{prefix}");
         }
     }
 }

@@ -167,10 +167,6 @@ fn indicator_of(state: &State<'_>, entry: &Entry, ids: &Ids) -> Value {
         format!("channel:{}", entry.channel),
         format!("severity:{}", entry.severity),
     ]);
-    let mut reference = json!({ "source_name": line(state.name), "external_id": entry.id });
-    if state.base_url.starts_with("http") {
-        reference["url"] = format!("{}/entries/{}.jsonl", state.base_url, &entry.digest.hex()[..2]).into();
-    }
     let mut extension = json!({
         "extension_type": "property-extension",
         "digest": entry.digest,
@@ -204,7 +200,7 @@ fn indicator_of(state: &State<'_>, entry: &Entry, ids: &Ids) -> Value {
         "valid_from": created,
         "labels": labels.collect::<Vec<_>>(),
         "confidence": confidence(entry.confidence),
-        "external_references": [reference],
+        "external_references": [{ "source_name": line(state.name), "external_id": entry.id }],
         "extensions": { (ids.extension()): extension },
     });
     if let Value::Object(rest) = rest {

@@ -36,6 +36,17 @@ impl fmt::Display for Uuid {
     }
 }
 
+impl std::str::FromStr for Uuid {
+    type Err = ();
+
+    /// As it is shown.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text.replace('-', ""), &mut bytes).map_err(|_| ())?;
+        Some(Self(bytes)).filter(|uuid| uuid.to_string() == text).ok_or(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Uuid;
@@ -45,6 +56,9 @@ mod tests {
     fn the_example_of_the_standard_holds() {
         let dns =
             Uuid([0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8]);
-        assert_eq!(dns.name("www.example.com").to_string(), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+        let name = dns.name("www.example.com");
+        assert_eq!(name.to_string(), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+        assert_eq!(name.to_string().parse(), Ok(name));
+        assert_eq!("2ED6657D-e927-568b-95e1-2665a8aea6a2".parse::<Uuid>(), Err(()));
     }
 }

@@ -70,16 +70,19 @@ impl Plan {
     }
 }
 
+/// Roots by their versions, the first one first.
+type Roots = Vec<(u64, Vec<u8>)>;
+
 /// The keys that publish. The root keys are not among them.
 #[derive(Debug)]
 pub struct Keys {
-    pub(super) targets: SigningKey,
-    pub(super) snapshot: SigningKey,
-    pub(super) timestamp: SigningKey,
+    pub(crate) targets: SigningKey,
+    pub(crate) snapshot: SigningKey,
+    pub(crate) timestamp: SigningKey,
     pub(super) log: SigningKey,
     pub(super) minisign: SigningKey,
-    /// Every root so far, the first one first: its version and file.
-    pub(super) roots: Vec<(u64, Vec<u8>)>,
+    /// Every root so far.
+    pub(super) roots: Roots,
     own: OwnKeys,
     origin: String,
     /// How long what they sign holds.
@@ -343,7 +346,7 @@ fn write_root(
     signed["keys"] = json!(keys);
     signed["roles"] = json!(roles);
     signed["x-lazaret"] = json!(own);
-    sign(signed, signers)
+    sign(&signed, signers)
 }
 
 /// Makes keys and their files.
@@ -415,7 +418,7 @@ impl Folder {
     }
 
     /// Every root, and the newest one read. These are our own files: their signatures are the clients' business.
-    fn newest_root(&self, folder: &Path) -> Result<(Vec<(u64, Vec<u8>)>, Root), KeyError> {
+    fn newest_root(&self, folder: &Path) -> Result<(Roots, Root), KeyError> {
         let mut roots = Vec::new();
         for version in &self.roots {
             let path = folder.join(format!("{version}.root.json"));

@@ -300,8 +300,8 @@ impl Root {
 }
 
 /// Signs `signed` and writes the file. It is canonical as a whole, so equal content gives equal bytes.
-pub(crate) fn sign<'a>(signed: Value, keys: impl IntoIterator<Item = &'a SigningKey>) -> Vec<u8> {
-    let message = canonical(&signed).unwrap_or_default();
+pub(crate) fn sign<'a>(signed: &Value, keys: impl IntoIterator<Item = &'a SigningKey>) -> Vec<u8> {
+    let message = canonical(signed).unwrap_or_default();
     let signatures: Vec<_> = keys
         .into_iter()
         .map(|key| json!({ "keyid": key.public().id(), "sig": hex::encode(key.sign(&message)) }))

@@ -22,10 +22,12 @@ pub mod metadata;
 mod minisign;
 pub mod note;
 pub mod proof;
+#[cfg(test)]
+mod real_clients;
 mod sealed;
 mod secret;
 pub mod tiles;
-mod tuf;
+pub(crate) mod tuf;
 mod tuf_previous;
 pub mod witness;
 

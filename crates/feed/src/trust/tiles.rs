@@ -215,7 +215,7 @@ impl Writer<'_> {
         self.bundle.extend_from_slice(leaf);
         let hash = leaf_hash(leaf);
         self.edge.push(hash);
-        if self.edge.size() % TILE_WIDTH == 0 {
+        if self.edge.size().is_multiple_of(TILE_WIDTH) {
             let bundle = std::mem::take(&mut self.bundle);
             self.write(None, index / TILE_WIDTH, TILE_WIDTH, &bundle)?;
         }

@@ -152,7 +152,7 @@ impl Signer<'_> {
             })
             .collect();
         signed["targets"] = json!(files);
-        self.write("targets", version, sign(signed, [&keys.targets]))
+        self.write("targets", version, sign(&signed, [&keys.targets]))
     }
 
     fn snapshot(&self, targets: &Written, keys: &Keys) -> Result<Written, TufError> {
@@ -167,14 +167,14 @@ impl Signer<'_> {
         let version = old.map_or(1, |old| old.version() + 1);
         let mut signed = head(RoleName::Snapshot, version, self.now + life);
         signed["meta"] = json!({ "targets.json": targets.meta() });
-        self.write("snapshot", version, sign(signed, [&keys.snapshot]))
+        self.write("snapshot", version, sign(&signed, [&keys.snapshot]))
     }
 
     fn timestamp(&self, snapshot: &Written, keys: &Keys) -> Result<(), TufError> {
         let version = self.before.map_or(1, |before| before.timestamp.version() + 1);
         let mut signed = head(RoleName::Timestamp, version, self.now + keys.lifetimes.timestamp);
         signed["meta"] = json!({ "snapshot.json": snapshot.meta() });
-        let bytes = sign(signed, [&keys.timestamp]);
+        let bytes = sign(&signed, [&keys.timestamp]);
         Ok(files::fill(&self.public.join("metadata/timestamp.json"), &bytes)?)
     }
 

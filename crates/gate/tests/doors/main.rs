@@ -11,4 +11,5 @@
 
 mod gates;
 mod http;
+mod plugin;
 mod proxy;

@@ -46,12 +46,14 @@ pub(super) fn ask<S: Read + Write>(
     target: &str,
     json: Option<&str>,
 ) -> io::Result<Answer<S>> {
-    write!(stream, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n")?;
-    match json {
-        Some(json) => write!(stream, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len())?,
-        None if method == "GET" => write!(stream, "\r\n")?,
-        None => write!(stream, "Content-Length: 0\r\n\r\n")?,
-    }
+    let body = match json {
+        Some(json) => format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len()),
+        None if method == "GET" => "\r\n".to_owned(),
+        None => "Content-Length: 0\r\n\r\n".to_owned(),
+    };
+    // In one piece: a server may answer and hang up as soon as it knows what is asked.
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n");
+    stream.write_all((head + &body).as_bytes())?;
     stream.flush()?;
     let mut stream = BufReader::with_capacity(64 << 10, stream);
     let mut room = HEAD_BYTES_MAX;

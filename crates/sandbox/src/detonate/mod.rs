@@ -10,7 +10,10 @@ use std::{
 
 use model::{CapturedFile, Digest, EndReason, Event, Trace, TraceHead, What};
 
-use crate::launch::{Isolation, LaunchError, Layer, Limits};
+use crate::{
+    launch::{Isolation, LaunchError, Layer, Limits},
+    sensor::bpf,
+};
 
 /// How far the date is moved on in the second run: far enough for every month and weekday to have come.
 pub const CLOCK_SHIFT_SECONDS: i64 = 400 * 86_400;
@@ -93,6 +96,20 @@ pub struct Detonation {
     pub output: Vec<u8>,
 }
 
+impl Options {
+    fn prefers_bpf(&self) -> bool {
+        self.isolation == Isolation::Namespace && !self.without_bpf
+    }
+}
+
+/// Gets ready what the next run needs whatever it runs, on a thread beside what goes on: the kernel takes most of 100 ms to check the sensor.
+pub fn warm(options: &Options) {
+    if options.prefers_bpf() {
+        // Without a thread the run does it itself.
+        let _ = std::thread::Builder::new().name("warm".to_owned()).spawn(bpf::warm);
+    }
+}
+
 /// Runs the image. `seconds` is a monotonic clock.
 ///
 /// # Errors
@@ -116,8 +133,9 @@ pub fn detonate(
         if stop.load(std::sync::atomic::Ordering::Relaxed) || (room < RUN_MS_MIN && !found.traces.is_empty()) {
             break;
         }
-        let run =
-            run::Run { number: found.traces.len() + 1, planned: planned_now, layers, subject, options, room_ms: room };
+        let number = found.traces.len() + 1;
+        let more = !planned.is_empty();
+        let run = run::Run { number, planned: planned_now, layers, subject, options, room_ms: room, more };
         let ended = run.run(seconds, observer, stop)?;
         let name = ended.trace.head.run.clone();
         if found.traces.is_empty() && gave_up_early(&ended.trace) {

@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -21,7 +22,7 @@ use super::{Observer, Options, Planned, Subject, trust};
 use crate::{
     Recorder,
     internet::{self, Authority, InternetPlan, Protocol, device},
-    launch::{self, CaptureBudget, Isolation, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
+    launch::{self, CaptureBudget, LaunchError, Layer, Plan, Prepared, Running, Surroundings},
     record::boot_ns,
     sensor::{Sensor, SensorCounts, Tricks, bpf, guard, notify},
 };
@@ -46,6 +47,8 @@ pub(super) struct Run<'a> {
     pub(super) subject: &'a Subject,
     pub(super) options: &'a Options,
     pub(super) room_ms: u64,
+    /// Whether another is planned behind it.
+    pub(super) more: bool,
 }
 
 /// What a run gave.
@@ -67,7 +70,7 @@ impl Run<'_> {
         observer: &Arc<dyn Observer>,
         stop: &AtomicBool,
     ) -> Result<Ended, LaunchError> {
-        let prefers_bpf = self.options.isolation == Isolation::Namespace && !self.options.without_bpf;
+        let prefers_bpf = self.options.prefers_bpf();
         match self.attempt(prefers_bpf, seconds, observer, stop) {
             Err(Failed::NoBpf(why)) => {
                 tracing::warn!("no BPF sensor ({why}); going on with seccomp notification");
@@ -143,6 +146,8 @@ impl Run<'_> {
             Err(error) => return Err(Failed::Launch(error)),
         };
 
+        let prepared_ns = boot_ns();
+        let guarding = guarding(&prepared, with_bpf);
         // Everything that watches, before the gate opens.
         let nameless = Nameless::default();
         let mut sensors: Vec<Box<dyn Sensor>> = Vec::new();
@@ -159,11 +164,11 @@ impl Run<'_> {
         if let Some(listener) = prepared.take_notify() {
             sensors.push(notify::serve(listener, tricks, !with_bpf, Arc::clone(&recorder)));
         }
+        let watched_ns = boot_ns();
         for sensor in &sensors {
             head.blind_spots.extend(sensor.blind_spots());
         }
         let mut problems: Vec<String> = prepared.problems().to_vec();
-        let guard = guard_of(&prepared, with_bpf, &mut problems);
         let packets = self.options.capture_packets.then(Packets::default);
         let network = match prepared.take_tun() {
             None => {
@@ -184,8 +189,18 @@ impl Run<'_> {
                 Some(started.map_err(|error| Failed::host("start the simulated internet", &error))?)
             }
         };
+        let guard = match guarding.map(|thread| thread.join()) {
+            None => None,
+            Some(Ok(Ok(guard))) => Some(guard),
+            Some(failed) => {
+                let why = failed.map_or_else(|_| "it failed".to_owned(), |why| why.err().unwrap_or_default());
+                problems.push(format!("no second guard of the network: {why}"));
+                None
+            }
+        };
         observer.run_begins(&head);
 
+        let ready_ns = boot_ns();
         recorder.begin(boot_ns());
         let began = seconds();
         let (reason, finished, start_overhead_us) = match prepared.start() {
@@ -193,6 +208,15 @@ impl Run<'_> {
             Err(error) => return Err(Failed::Launch(error)),
             Ok(running) => {
                 let overhead = boot_ns().saturating_sub(began_ns) / 1_000;
+                let ms = |ns: u64| ns.saturating_sub(began_ns) / 1_000_000;
+                let (prepared, watched, ready) = (ms(prepared_ns), ms(watched_ns), ms(ready_ns));
+                tracing::debug!(
+                    "prepared {prepared} ms, sensors {watched} ms, network {ready} ms, runs {} ms",
+                    overhead / 1_000
+                );
+                if self.more {
+                    super::warm(self.options);
+                }
                 let watch = Watch { run: self, recorder: &recorder, head: &head, seconds, observer, stop };
                 let reason = watch.until_the_end(&running, network.as_ref());
                 let finished = running.finish(&CaptureBudget::default());
@@ -297,16 +321,14 @@ fn not_started(head: TraceHead, why: String, observer: &Arc<dyn Observer>) -> En
     }
 }
 
-/// The second guard needs BPF; without it the empty network namespace stands alone, and the trace says so.
-fn guard_of(prepared: &Prepared, with_bpf: bool, problems: &mut Vec<String>) -> Option<guard::Guard> {
-    if !with_bpf {
-        return None;
-    }
-    let network = File::open(format!("/proc/{}/ns/net", prepared.first_pid()));
-    let attached = network
-        .map_err(|error| error.to_string())
-        .and_then(|network| guard::attach(prepared.cgroup_id(), network.as_fd()).map_err(|error| error.to_string()));
-    attached.map_err(|why| problems.push(format!("no second guard of the network: {why}"))).ok()
+/// Attaches the second guard beside what else is made ready: the kernel checks its programs for some tens of milliseconds.
+fn guarding(prepared: &Prepared, with_bpf: bool) -> Option<thread::JoinHandle<Result<guard::Guard, String>>> {
+    let (first, cgroup) = (prepared.first_pid(), prepared.cgroup_id());
+    let attach = move || {
+        let network = File::open(format!("/proc/{first}/ns/net")).map_err(|error| error.to_string())?;
+        guard::attach(cgroup, network.as_fd()).map_err(|error| error.to_string())
+    };
+    with_bpf.then(|| thread::spawn(attach))
 }
 
 /// Takes a program that has no name in any folder, while its process stands still.

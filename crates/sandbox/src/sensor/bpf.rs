@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -80,8 +80,7 @@ pub fn attach(cgroup_id: u64, recorder: Arc<Recorder>) -> Result<Box<dyn Sensor>
 ///
 /// As [`attach`].
 pub fn attach_with(cgroup_id: u64, recorder: Arc<Recorder>, options: Options) -> Result<Box<dyn Sensor>, SensorError> {
-    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut loaded = match spare().filter(|_| options.ring_bytes.is_none()) {
+    let mut loaded = match options.ring_bytes.map_or_else(take_spare, |_| None) {
         Some(spare) => spare,
         None => load(options.ring_bytes)?,
     };
@@ -170,23 +169,35 @@ pub(super) fn kernel_types() -> Result<&'static Btf, SensorError> {
         .map_err(|why| SensorError::Btf(why.clone()))
 }
 
-/// Programs that were loaded ahead, for the next [`attach`]. Each holds its ring's memory.
-static SPARE: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
+/// Programs that were loaded ahead, for the next [`attach`], and how many are being loaded. Each holds its ring's memory.
+static SPARE: Mutex<(Vec<Loaded>, usize)> = Mutex::new((Vec::new(), 0));
+static LOADED: Condvar = Condvar::new();
 const SPARE_MAX: usize = 2;
 
 /// Loads the programs ahead, so that the next [`attach`] only attaches them: the kernel takes most of 100 ms to look through them. For a thread
-/// beside the preparation of a run; what fails here fails again, and is told, when attaching.
+/// beside what goes on before a run; what fails here fails again, and is told, when attaching.
 pub fn warm() {
     let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    if spare().len() >= SPARE_MAX {
+    let mut now = spare();
+    if now.0.len() + now.1 >= SPARE_MAX {
         return;
     }
-    if let Ok(loaded) = load(None) {
-        let mut spare = spare();
-        if spare.len() < SPARE_MAX {
-            spare.push(loaded);
-        }
+    now.1 += 1;
+    drop(now);
+    let loaded = load(None);
+    let mut now = spare();
+    now.1 -= 1;
+    now.0.extend(loaded.ok());
+    LOADED.notify_all();
+}
+
+/// One that was loaded ahead, or is just being loaded.
+fn take_spare() -> Option<Loaded> {
+    let mut now = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    while now.0.is_empty() && now.1 > 0 {
+        now = LOADED.wait(now).unwrap_or_else(PoisonError::into_inner);
     }
+    now.0.pop()
 }
 
 /// Loads everything, for nobody yet.

@@ -4,6 +4,8 @@
 
 mod client;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{WitnessAddress, WitnessError, cosign};
 pub use server::{Answer, Witness, WitnessFault, serve};

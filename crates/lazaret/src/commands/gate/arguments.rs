@@ -1,10 +1,9 @@
 //! What every decision needs: the feed and the policy.
 
-use std::{fs::File, io::Read, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
 use clap::Args;
-use gate::{Engine, Policy, policy::POLICY_BYTES_MAX};
+use gate::{Engine, Policy, serve::watch::PolicyFile};
 
 use crate::{
     arguments::{StationArguments, StoreArguments},
@@ -38,32 +37,39 @@ impl EngineArguments {
         }
     }
 
-    /// The policy.
+    /// The policy, and its file for those who watch it.
     ///
     /// # Errors
     ///
     /// [`Exit::Usage`] if the file cannot be read or is wrong.
-    pub fn policy(&self, surroundings: &Surroundings<'_>) -> Result<Policy, Failure> {
-        let Some(path) = &self.policy else { return Ok(Policy::default()) };
-        let context = || format!("read the policy {}", path.display());
-        let mut text = String::new();
-        let file = File::open(path).with_context(context).or_exit(Exit::Usage)?;
-        #[expect(clippy::disallowed_methods, reason = "bounded by take")]
-        file.take(POLICY_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(context).or_exit(Exit::Usage)?;
-        Policy::parse(&text, (surroundings.now)())
-            .map_err(|error| anyhow!("policy {}: {error}", path.display()))
-            .or_exit(Exit::Usage)
+    pub fn policy(&self, surroundings: &Surroundings<'_>) -> Result<(Policy, Option<PolicyFile>), Failure> {
+        let now = (surroundings.now)();
+        let read = self.policy.as_deref().map(|path| PolicyFile::open(path, now).map_err(anyhow::Error::msg));
+        let (file, policy) = read.transpose().or_exit(Exit::Usage)?.unzip();
+        let policy: Policy = policy.unwrap_or_default();
+        for ended in policy.ended(now) {
+            tracing::warn!("policy: an exemption has ended: {}", ended.line());
+        }
+        Ok((policy, file))
     }
 
-    /// The engine.
+    /// Loads feed and policy. The file is for those who watch it.
     ///
     /// # Errors
     ///
-    /// As [`EngineArguments::policy`]; [`Exit::Undecided`] if there is no feed that can be used.
-    pub fn open(&self, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Engine, Failure> {
-        let policy = self.policy(surroundings)?;
+    /// [`Exit::Usage`] for a policy with a mistake, [`Exit::Undecided`] for a feed that cannot be used.
+    pub fn open(
+        &self,
+        config: &ConfigFile,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<(Engine, Option<PolicyFile>), Failure> {
+        let (policy, file) = self.policy(surroundings)?;
         let folder = self.folder(config, surroundings).or_exit(Exit::Usage)?;
-        Engine::open(&folder, policy).or_exit(Exit::Undecided)
+        let engine = Engine::open(&folder, policy).or_exit(Exit::Undecided)?;
+        if let Some(why) = engine.stale((surroundings.now)()) {
+            tracing::warn!("{why}; run `lazaret feed sync`");
+        }
+        Ok((engine, file))
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 use gate::{
-    Clock, Engine, Policy, Resolver,
+    Clock, Resolver,
     resolve::{Registries, Remembering},
     serve::{
         self, Workers,
         tls::{Files, Tls},
-        watch::{PolicyFile, Watched},
+        watch::Watched,
     },
     webhook::Front,
 };
@@ -83,7 +83,7 @@ pub struct ServeArguments {
 /// [`Exit::Usage`] for a policy, certificate or address that cannot be used, [`Exit::Undecided`] for such a feed.
 pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let clock = Clock::system();
-    let (engine, policy) = engine(arguments, config, surroundings)?;
+    let (engine, policy) = arguments.engine.open(config, surroundings)?;
     let tls = tls(arguments)?;
     let resolve_time_max = Duration::from_millis(arguments.resolve_time_ms.map_or(2_000, Count::get));
     let resolver = if arguments.offline {
@@ -122,27 +122,6 @@ pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surro
     served.context("serve").or_exit(Exit::Internal)?;
     tracing::info!("gate: stopped");
     Ok(Exit::Below)
-}
-
-/// The engine, and the policy file to watch.
-fn engine(
-    arguments: &ServeArguments,
-    config: &ConfigFile,
-    surroundings: &Surroundings<'_>,
-) -> Result<(Engine, Option<PolicyFile>), Failure> {
-    let now = (surroundings.now)();
-    let read = arguments.engine.policy.as_deref().map(|path| PolicyFile::open(path, now).map_err(anyhow::Error::msg));
-    let (file, policy) = read.transpose().or_exit(Exit::Usage)?.unzip();
-    let policy: Policy = policy.unwrap_or_default();
-    for ended in policy.ended(now) {
-        tracing::warn!("policy: an exemption has ended: {}", ended.line());
-    }
-    let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
-    let engine = Engine::open(&folder, policy).or_exit(Exit::Undecided)?;
-    if let Some(why) = engine.stale(now) {
-        tracing::warn!("{why}; run `lazaret feed sync`");
-    }
-    Ok((engine, file))
 }
 
 fn tls(arguments: &ServeArguments) -> Result<Option<Arc<Tls>>, Failure> {

@@ -65,7 +65,7 @@ pub fn run(
     let question =
         gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why)).or_exit(Exit::Usage)?;
 
-    let policy = arguments.engine.policy(surroundings)?;
+    let (policy, _) = arguments.engine.policy(surroundings)?;
     let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
     let engine = match Engine::open(&folder, policy.clone()) {
         Ok(engine) => engine,

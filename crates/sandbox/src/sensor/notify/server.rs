@@ -137,10 +137,6 @@ impl Server {
             libc::SYS_futex => self.futex(call),
             libc::SYS_epoll_wait | libc::SYS_epoll_pwait => self.epoll(call),
             _ => {
-                if number == libc::SYS_exit_group {
-                    // A program that asked for nothing before.
-                    self.watch.runs(task);
-                }
                 self.watch.tell(call, &self.listener);
                 Reply::Continue
             }
