@@ -65,8 +65,13 @@ impl Held {
         failed.map_or(Ok(Self { guard, parts, popular_owners, approved }), Err)
     }
 
-    /// Whether a part may be listed on signs (`proven` says more: on a proof).
-    pub(crate) fn check(&self, digest: &Digest, role: Role, proven: bool) -> Result<(), Refusal> {
+    /// Whether a person approved a digest.
+    pub(crate) fn is_approved(&self, digest: &Digest) -> bool {
+        self.approved.contains(digest)
+    }
+
+    /// Whether a part may be listed on signs (`proven`: on a proof), by everybody's leave but a person's (`approved`: by that, too).
+    pub(crate) fn check(&self, digest: &Digest, role: Role, proven: bool, approved: bool) -> Result<(), Refusal> {
         self.guard.check(digest, role)?;
         let Some(holders) = self.parts.get(digest) else { return Ok(()) };
         if holders.clean > 0 {
@@ -76,7 +81,7 @@ impl Held {
             return Err(Refusal::HeldByOthers);
         }
         let owners = holders.owners.len();
-        if owners >= self.popular_owners && !self.approved.contains(digest) {
+        if owners >= self.popular_owners && !approved {
             return Err(Refusal::Popular { owners });
         }
         Ok(())

@@ -22,9 +22,11 @@ mod bounded;
 mod candidate;
 pub mod client;
 mod date;
+pub mod diff;
 pub mod entry;
 mod evidence;
 
+pub mod folder;
 pub mod forms;
 pub mod guard;
 mod held;

@@ -134,7 +134,7 @@ impl Listing {
     fn own_config(&mut self, report: &ScanReport) -> Option<Key> {
         let key = (report.image.config, Role::Config);
         let own = report.image.config_pins_layers;
-        let allowed = own.then(|| self.held.check(&key.0, key.1, false)).transpose();
+        let allowed = own.then(|| self.held.check(&key.0, key.1, false, self.held.is_approved(&key.0))).transpose();
         allowed.map_err(|refusal| self.refuse(key, refusal)).ok().flatten().map(|()| key)
     }
 
@@ -151,7 +151,7 @@ impl Listing {
             if evidence::strength(&findings) != Some(Strength::Proof) {
                 continue;
             }
-            match self.held.check(&file, key.1, true) {
+            match self.held.check(&file, key.1, true, self.held.is_approved(&file)) {
                 Ok(()) => drop(self.list(key, Some(layer), &findings, seen)),
                 Err(refusal) => self.refuse(key, refusal),
             }
@@ -162,8 +162,8 @@ impl Listing {
     fn condemns(&mut self, layer: &LayerSummary, findings: &[&Finding]) -> bool {
         let Some(strength) = evidence::strength(findings) else { return false };
         let mut same = [Some(layer.digest), layer.diff_id].into_iter().flatten();
-        let proven = strength == Strength::Proof;
-        match same.try_for_each(|digest| self.held.check(&digest, Role::Layer, proven)) {
+        let (proven, approved) = (strength == Strength::Proof, self.held.is_approved(&layer.digest));
+        match same.try_for_each(|digest| self.held.check(&digest, Role::Layer, proven, approved)) {
             Ok(()) => true,
             Err(refusal) => {
                 self.refuse((layer.digest, Role::Layer), refusal);

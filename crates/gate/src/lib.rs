@@ -7,6 +7,7 @@
 //! | [`policy`] | what an organisation makes of a listed digest |
 //! | [`inputs`] | what names images: compose, Kubernetes, Dockerfiles, bills of materials, archives |
 //! | [`report`] | decisions as people and programs read them |
+//! | [`inventory`] | what is present and running, and was, and what of it is listed |
 //! | [`image_verifier`] | what containerd asks before a pull |
 //! | [`engine`] | decides; holds the feed in memory and takes a new one while it runs |
 //! | [`resolve`] | from a name to all digests of what it means |
@@ -28,6 +29,7 @@ mod head;
 pub mod image_verifier;
 mod index;
 pub mod inputs;
+pub mod inventory;
 pub mod metrics;
 pub mod policy;
 pub mod probe;

@@ -79,12 +79,14 @@ pub enum Role {
     Doctor(commands::doctor::DoctorArguments),
     /// Show everything the catalog knows about a digest, offline
     Explain(commands::explain::ExplainArguments),
-    /// Publish the digests of malicious images
+    /// Publish the digests of malicious images, and mirror what others publish
     #[command(subcommand)]
     Feed(commands::feed::FeedRole),
     /// Keep listed images from being run: say whether one may be used, at every door
     #[command(subcommand)]
     Gate(Box<commands::gate::GateRole>),
+    /// List what is present and running, and was, and what of it is listed
+    Inventory(Box<commands::inventory::InventoryArguments>),
     /// Keep the images that you vouch for, to tell others from them
     #[command(subcommand)]
     Known(commands::known::KnownRole),

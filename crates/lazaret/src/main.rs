@@ -101,6 +101,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Role::Feed(feed) => commands::feed::run(&feed, &config, &surroundings),
         Role::Gate(gate) => commands::gate::run(&gate, &config, &surroundings),
         Role::Intel(intel) => commands::intel::run(&intel, &config, &surroundings),
+        Role::Inventory(inventory) => commands::inventory::run(&inventory, &config, &surroundings),
         Role::Known(known) => commands::known::run(known, &config, &surroundings),
         Role::Completions(completions) => commands::completions::run(&completions),
         Role::Man(man) => commands::man::run(&man),
@@ -140,6 +141,10 @@ fn environment() -> Environment {
             .find_map(|name| std::env::var(name).ok())
             .filter(|proxy| !proxy.is_empty())
             .map(registry::Secret::new),
+        feed_passphrase: std::env::var("LAZARET_FEED_PASSPHRASE")
+            .ok()
+            .filter(|passphrase| !passphrase.is_empty())
+            .map(feed::trust::Secret::new),
         no_color: path("NO_COLOR").is_some_and(|_: std::path::PathBuf| true),
         processors: std::thread::available_parallelism().map_or(1, Into::into),
     }

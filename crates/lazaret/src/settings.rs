@@ -34,6 +34,8 @@ pub struct Environment {
     pub docker_host: Option<String>,
     /// `$HTTPS_PROXY`, else `$https_proxy`.
     pub proxy: Option<registry::Secret>,
+    /// `$LAZARET_FEED_PASSPHRASE`.
+    pub feed_passphrase: Option<feed::trust::Secret>,
     /// `$NO_COLOR` is set to something.
     pub no_color: bool,
     /// Processors this process may use.

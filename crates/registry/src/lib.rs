@@ -7,6 +7,7 @@ mod credentials;
 mod http;
 mod http_address;
 mod http_retry;
+mod kubernetes;
 mod local;
 mod remote;
 mod verify;
@@ -17,7 +18,10 @@ use model::{Descriptor, Digest, ImageReference, Locator, Platform};
 
 pub use credentials::Secret;
 pub use http_retry::Clock;
+pub use kubernetes::{KubernetesAccess, kubernetes_list};
+pub use local::containerd::{Containerd, ContainerdContainer, ContainerdContent, ContainerdImage, ContainerdState};
 pub use local::engine::{ContainerEngine, EngineImage, EngineInfo};
+pub use local::engine_containers::EngineContainer;
 pub use remote::upstream::{Passing, RawManifest, Upstream};
 
 /// How to talk to registries.

@@ -171,6 +171,7 @@ pub(crate) fn entry(candidate: &Candidate, id: EntryId, at: &str, before: Option
     let mut kinds = candidate.kinds.clone();
     let person = before.is_some_and(|entry| entry.kinds.contains(&EvidenceKind::Person));
     kinds.extend(person.then_some(EvidenceKind::Person));
+    let (references, too_many) = fitting(&candidate.references);
     let first_seen = before.map_or(&candidate.first_seen, |entry| (&entry.first_seen).min(&candidate.first_seen));
     Entry {
         schema: SCHEMA.to_owned(),
@@ -189,15 +190,30 @@ pub(crate) fn entry(candidate: &Candidate, id: EntryId, at: &str, before: Option
         summary: candidate.summary.clone(),
         kinds,
         evidence: candidate.evidence.clone(),
-        references: candidate.references.clone(),
+        references,
         first_seen: first_seen.clone(),
         listed_at: before.map_or(at, |entry| &entry.listed_at).to_owned(),
         changed_at: at.to_owned(),
         parents: candidate.parents.clone(),
         children: candidate.children.clone(),
         blast: Blast { pulls: before.and_then(|entry| entry.blast.pulls), images: candidate.images },
-        omitted: Omitted { ..candidate.omitted },
+        omitted: Omitted { references: candidate.omitted.references + too_many, ..candidate.omitted },
     }
+}
+
+/// Longest names in one entry, all together: a change must fit into 64 KiB, and whoever pushes an image chooses its names.
+const REFERENCES_BYTES_MAX: usize = 16 << 10;
+
+/// The first references that fit, and how many do not.
+fn fitting(references: &BTreeSet<String>) -> (BTreeSet<String>, usize) {
+    let mut bytes = 0;
+    let fits = |reference: &&String| {
+        bytes += reference.len();
+        bytes <= REFERENCES_BYTES_MAX
+    };
+    let kept: BTreeSet<String> = references.iter().take_while(fits).cloned().collect();
+    let omitted = references.len() - kept.len();
+    (kept, omitted)
 }
 
 /// Two kinds of evidence that do not share their errors, or a person.
@@ -335,6 +351,17 @@ mod tests {
         assert_eq!((plan.changes[0].entry.status, plan.changes[0].entry.reason.as_ref()), (Status::Active, None));
         let refused: Vec<_> = plan.refused.iter().map(|refused| refused.refusal.to_string()).collect();
         assert!(refused.len() == 1 && refused[0].contains("(wrong)") && refused[0].contains("approve"), "{refused:?}");
+    }
+
+    #[test]
+    fn long_names_do_not_burst_the_log() {
+        let mut found = found(&["a"]);
+        let long = |number| format!("registry.test/{}:{number}", "x".repeat(240));
+        found.candidates[0].references = (0..100).map(long).collect();
+        let plan = planned(&State::default(), &found);
+        let entry = &plan.changes[0].entry;
+        assert_eq!((entry.references.len(), entry.omitted.references), (63, 37));
+        assert_eq!(planned(&state(plan.changes.clone()), &found).changes, []);
     }
 
     /// A rule pack that finds nothing any more.

@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use feed::{EntryId, Role};
 use model::text::{shortened, visible};
 
+pub(crate) use json::hit as hit_json;
+
 use crate::{Decision, Effect, inputs::Asked};
 
 /// Longest name or place shown, in characters.

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod gate;
 pub mod hunt;
 pub mod intel;
+pub mod inventory;
 pub mod known;
 pub mod man;
 pub mod scan;

@@ -182,7 +182,7 @@ impl ContainerEngine {
         Ok((status, String::from_utf8_lossy(&whole(&what, answer.body)?).into_owned()))
     }
 
-    fn read<T: for<'de> Deserialize<'de>>(&self, reference: &str, target: &str) -> Result<T, RegistryError> {
+    pub(super) fn read<T: for<'de> Deserialize<'de>>(&self, reference: &str, target: &str) -> Result<T, RegistryError> {
         let what = format!("docker-daemon:{reference}");
         let answer = asked(&what, &self.options, self.options.timeout, |stream| ask(stream, "GET", target, None))?;
         let answer = check(&what, reference, answer)?;

@@ -9,19 +9,24 @@
 //! | [`docker_stream`] | the same, passing by once |
 //! | [`docker_manifest`] | its `manifest.json` |
 //! | [`names`], [`pipe`] | members by name, members one after the other |
+//! | [`containerd`], [`grpc`], [`protobuf`] | what containerd has and runs |
 //! | [`daemon`], [`http`] | the Docker engine, and the little HTTP it needs |
 //! | [`engine`] | what the engine knows of images, without their content |
 
+pub(crate) mod containerd;
 pub(crate) mod daemon;
 mod docker_archive;
 mod docker_manifest;
 pub(crate) mod docker_stream;
 pub(crate) mod engine;
+pub(crate) mod engine_containers;
 mod folder;
+mod grpc;
 mod http;
 mod layout;
 mod names;
 mod pipe;
+mod protobuf;
 mod tar_file;
 
 use std::{

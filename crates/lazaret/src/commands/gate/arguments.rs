@@ -53,12 +53,21 @@ impl EngineArguments {
         Ok((policy, file))
     }
 
-    /// Loads feed and policy. The file is for those who watch it.
+    /// Loads feed and policy.
+    ///
+    /// # Errors
+    ///
+    /// As [`EngineArguments::watched`].
+    pub fn open(&self, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Engine, Failure> {
+        Ok(self.watched(config, surroundings)?.0)
+    }
+
+    /// Loads feed and policy, whose file is for those who watch it.
     ///
     /// # Errors
     ///
     /// [`Exit::Usage`] for a policy with a mistake, [`Exit::Undecided`] for a feed that cannot be used.
-    pub fn open(
+    pub fn watched(
         &self,
         config: &ConfigFile,
         surroundings: &Surroundings<'_>,
@@ -78,7 +87,7 @@ impl EngineArguments {
 /// # Errors
 ///
 /// None that a user could cause.
-pub(super) fn registry_options(
+pub(in crate::commands) fn registry_options(
     insecure_registry: Option<&Vec<String>>,
     config: &ConfigFile,
     surroundings: &Surroundings<'_>,

@@ -99,7 +99,7 @@ pub fn run(arguments: &CheckArguments, config: &ConfigFile, surroundings: &Surro
     let format = format.ok_or_else(|| anyhow!("no format {}", arguments.format)).or_exit(Exit::Usage)?;
     let options = registry_options(arguments.insecure_registry.as_ref(), config, surroundings)?;
     let mut asked = asked(arguments, &options)?;
-    let (engine, _) = arguments.engine.open(config, surroundings)?;
+    let engine = arguments.engine.open(config, surroundings)?;
     let destination = Destination::open(arguments.output.as_deref(), surroundings.color)?;
 
     let platforms = match &arguments.platform {

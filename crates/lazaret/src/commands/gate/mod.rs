@@ -2,15 +2,16 @@
 
 mod arguments;
 pub mod check;
-pub mod serve;
 pub mod docker_plugin;
 pub mod probe;
 pub mod proxy;
+pub mod serve;
 pub mod verify_image;
 
 use clap::Subcommand;
 
 pub use arguments::EngineArguments;
+pub(super) use arguments::registry_options;
 
 use crate::{
     exit::{Exit, Failure},

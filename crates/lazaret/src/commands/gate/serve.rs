@@ -83,7 +83,7 @@ pub struct ServeArguments {
 /// [`Exit::Usage`] for a policy, certificate or address that cannot be used, [`Exit::Undecided`] for such a feed.
 pub fn run(arguments: &ServeArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let clock = Clock::system();
-    let (engine, policy) = arguments.engine.open(config, surroundings)?;
+    let (engine, policy) = arguments.engine.watched(config, surroundings)?;
     let tls = tls(arguments)?;
     let resolve_time_max = Duration::from_millis(arguments.resolve_time_ms.map_or(2_000, Count::get));
     let resolver = if arguments.offline {

@@ -62,10 +62,15 @@ pub fn run(
     let stdin = io::stdin().lock().take(STDIN_BYTES_MAX + 1);
     #[expect(clippy::disallowed_methods, reason = "bounded by take")]
     { stdin }.read_to_end(&mut bytes).context("read the descriptor from standard input").or_exit(Exit::Undecided)?;
-    let question =
-        gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why)).or_exit(Exit::Usage)?;
+    // Containerd shows people what stands on standard output, so what stops an image is said there as well.
+    let told = |failure: Failure| match say(&format!("denied: {:#}", failure.error)) {
+        Ok(()) => failure,
+        Err(unsaid) => unsaid,
+    };
+    let question = gate::image_verifier::question(&arguments.contract, &bytes).map_err(|why| anyhow!(why));
+    let question = question.or_exit(Exit::Usage).map_err(told)?;
 
-    let (policy, _) = arguments.engine.policy(surroundings)?;
+    let (policy, _) = arguments.engine.policy(surroundings).map_err(told)?;
     let folder = arguments.engine.folder(config, surroundings).or_exit(Exit::Usage)?;
     let engine = match Engine::open(&folder, policy.clone()) {
         Ok(engine) => engine,

@@ -1,9 +1,9 @@
-//! `lazaret feed`: publishes the digests of malicious images.
+//! `lazaret feed export`: what the catalog would list, unsigned.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use crate::{
     arguments::StoreArguments,
@@ -13,13 +13,6 @@ use crate::{
     station::open_catalog,
     surroundings::Surroundings,
 };
-
-/// What to do with the feed.
-#[derive(Debug, Subcommand)]
-pub enum FeedRole {
-    /// Write the digests of every image with the verdict `malicious`
-    Export(ExportArguments),
-}
 
 /// Writes the digests of every image with the verdict `malicious`: index, manifest, config, and the layers that carry
 /// the evidence themselves.
@@ -51,13 +44,12 @@ pub enum FeedFormat {
     Plain,
 }
 
-/// Writes the feed.
+/// Writes them.
 ///
 /// # Errors
 ///
 /// [`Failure`] of catalog and output.
-pub fn run(role: &FeedRole, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
-    let FeedRole::Export(arguments) = role;
+pub fn run(arguments: &ExportArguments, config: &ConfigFile, surroundings: &Surroundings<'_>) -> Result<Exit, Failure> {
     let folder = config.store(&arguments.store, &surroundings.environment).or_exit(Exit::Usage)?;
     let catalog = open_catalog(&folder)?;
     // In memory first: the list is small (32 bytes a digest matter, not these), and a half one must never be published.
