@@ -4,6 +4,7 @@
 
 mod bombs;
 mod detonations;
+mod gate_serve;
 mod hostile_names;
 mod hunts;
 mod intelligence;
