@@ -259,9 +259,14 @@ async fn load(folder: &Path, address: SocketAddr, rate: u64, seconds: u64) -> Ou
                 let head =
                     format!("POST /v1/admit HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
                 bytes = body.len();
-                // Measured from when it was due: a late answer delays what comes after it, and that counts.
+                // A late answer delays what comes after it, and that counts: then it is measured from when it was due. The
+                // client's own timer, which rounds up to a millisecond, does not count.
                 let due = start + Duration::from_nanos(number * 1_000_000_000 / rate);
-                tokio::time::sleep_until(due).await;
+                let mut started = due;
+                if tokio::time::Instant::now() < due {
+                    tokio::time::sleep_until(due).await;
+                    started = tokio::time::Instant::now();
+                }
                 stream.write_all(format!("{head}{body}").as_bytes()).await?;
                 let mut read = 0;
                 loop {
@@ -273,7 +278,7 @@ async fn load(folder: &Path, address: SocketAddr, rate: u64, seconds: u64) -> Ou
                         break;
                     }
                 }
-                own.push(due.elapsed());
+                own.push(started.elapsed());
             }
             times.lock().map_err(|_| "a connection failed")?.extend(own);
             Outcome::Ok(bytes)

@@ -467,4 +467,38 @@ mod tests {
         assert!(matches!(engine.reload(), Err(EngineError::Unusable { .. })));
         assert_eq!(effects(), [Effect::Allow, Effect::Deny], "what was loaded stays");
     }
+
+    /// What both releases list is never let through between them.
+    #[test]
+    fn a_swap_has_no_gap() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept: Vec<Digest> = (0..50_u8).map(|number| Digest::of(&[number])).collect();
+        let publish = |sequence: u64| {
+            let release = folder.path().join(sequence.to_string());
+            let changing = Digest::of(&sequence.to_le_bytes());
+            let entries: Vec<_> = kept.iter().chain([&changing]).map(|digest| (*digest, listed(1))).collect();
+            write_feed(&release, sequence, NOW, &entries);
+            std::os::unix::fs::symlink(&release, folder.path().join("new")).expect("linked");
+            std::fs::rename(folder.path().join("new"), folder.path().join("current")).expect("switched");
+        };
+        publish(1);
+        let engine = Engine::open(folder.path(), Policy::default()).expect("opened");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    for digest in &kept {
+                        assert_eq!(engine.decide(&subject("a", &[*digest]), NOW).effect, Effect::Deny);
+                    }
+                }
+            });
+            for sequence in 2..8 {
+                publish(sequence);
+                assert!(engine.reload().expect("loaded"));
+            }
+            done.store(true, Ordering::SeqCst);
+            asking.join().expect("no gap");
+        });
+        assert_eq!(engine.sequence(), 7);
+    }
 }

@@ -1,29 +1,4 @@
-//! What an organisation makes of listed digests: a TOML file.
-//!
-//! ```toml
-//! severity = "low"            # block-list entries below are warned of
-//! confidence = "medium"       # likewise
-//! channel = "stable"          # "candidate": deny what is new, too
-//! categories = []             # deny these alone; none means all
-//! advise = "warn"             # entries of the advise list
-//! layers = "deny"             # images that are not listed but hold a listed layer
-//! indexes = "deny"            # indexes with a listed child
-//! on_existing = "warn"        # listed, but the object already ran it before this update
-//!
-//! max_age = "24h"             # an older feed is stale
-//! on_stale = "warn"           # "allow" and "warn" fail open, "deny" closed
-//! on_unresolved = "warn"      # the same, for names that cannot be followed to a digest
-//! resolve = true              # may ask registries; if not, names without a digest stay unresolved
-//! link = "https://feed.example.org/{entry}"
-//!
-//! [[exempt]]                  # all that is given must fit; one of entry, digest, reference must be
-//! entry = "LZ-2026-17"
-//! digest = "sha256:…"
-//! reference = "registry.example.org/lab/*"
-//! owner = "lab@example.org"
-//! reason = "samples are studied here"
-//! until = "2026-12-31"        # to the end of the day in UTC; or RFC 3339
-//! ```
+#![doc = include_str!("../../../docs/policy.md")]
 
 use std::collections::BTreeSet;
 
@@ -329,14 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_head_is_one() {
-        let example: String = include_str!("policy.rs")
-            .lines()
-            .skip_while(|line| !line.contains("```toml"))
-            .skip(1)
-            .take_while(|line| !line.contains("```"))
-            .map(|line| format!("{}\n", line.trim_start_matches("//!")))
-            .collect();
+    fn the_documented_example_says_the_defaults() {
+        let page = include_str!("../../../docs/policy.md");
+        let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
         let example = example.replace("sha256:…", &Digest::of(b"").to_string());
         let policy = parsed(&example);
         assert_eq!((policy.exempt.len(), policy.max_age_s), (1, DAY_S));

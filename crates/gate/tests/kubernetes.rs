@@ -34,6 +34,7 @@ struct Gate {
     folder: tempfile::TempDir,
     address: SocketAddr,
     tls: Arc<Tls>,
+    engine: Engine,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -49,14 +50,14 @@ impl Gate {
     fn start(listed: &[Digest], policy: &str, resolves: bool, clients_need_certificates: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         certify(folder.path());
-        publish(folder.path(), listed);
+        publish(folder.path(), 1, listed);
         let engine = Engine::open(folder.path(), Policy::parse(policy, NOW).expect("a policy")).expect("a feed");
         let clock = Clock { unix_seconds: || NOW, ..Clock::system() };
         let options =
             registry::Options { attempts_max: 1, timeout: Duration::from_secs(1), ..registry::Options::default() };
         let registries: Box<dyn Resolver> = Box::new(Registries::new(options, Vec::new()));
         let resolver = resolves.then(|| Arc::new(Remembering::new(registries, clock.now)));
-        let front = Front::new(engine, resolver, Duration::from_secs(2), clock);
+        let front = Front::new(engine.clone(), resolver, Duration::from_secs(2), clock);
         let place = |name: &str| folder.path().join(name);
         let files = Files {
             certificate: place("tls.crt"),
@@ -68,7 +69,7 @@ impl Gate {
         let address = listener.local_addr().expect("an address");
         let runtime = serve::runtime(Workers::default()).expect("a runtime");
         runtime.spawn(serve::serve(listener, Some(Arc::clone(&tls)), front.router(), std::future::pending()));
-        Self { folder, address, tls, runtime: Some(runtime) }
+        Self { folder, address, tls, engine, runtime: Some(runtime) }
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -120,7 +121,7 @@ fn certify(folder: &Path) {
     }
 }
 
-fn publish(folder: &Path, digests: &[Digest]) {
+fn publish(folder: &Path, sequence: u64, digests: &[Digest]) {
     let listed = |number| Listed {
         id: EntryId { year: 2026, number },
         role: Role::Layer,
@@ -136,7 +137,7 @@ fn publish(folder: &Path, digests: &[Digest]) {
         let bytes = shard::encode(records.map(|(number, digest)| (*digest, Meta::from(&listed(number)))).collect());
         fs::write(folder.join(format!("shards/{first:02x}.bin")), bytes).expect("written");
     }
-    fs::write(folder.join("feed.json"), format!(r#"{{"sequence":1,"published_at":{NOW}}}"#)).expect("written");
+    fs::write(folder.join("feed.json"), format!(r#"{{"sequence":{sequence},"published_at":{NOW}}}"#)).expect("written");
 }
 
 /// What `kubectl` writes, as JSON.
@@ -222,6 +223,17 @@ fn a_tag_is_followed_to_the_listed_layer() {
     let asked = harbour.requests().len();
     gate.review(&pod("both"));
     assert_eq!(harbour.requests().len(), asked, "it is remembered");
+
+    // Kyverno #17173: what was remembered hid that the data had changed. Here it is the digests that are.
+    assert_eq!(gate.review(&pod("good"))["allowed"], json!(true));
+    let asked = harbour.requests().len();
+    publish(gate.folder.path(), 2, &[Digest::of(b"good layer")]);
+    assert!(gate.engine.reload().expect("a good feed"));
+    assert_eq!(gate.review(&pod("good"))["allowed"], json!(false));
+    publish(gate.folder.path(), 3, &[]);
+    assert!(gate.engine.reload().expect("a good feed"));
+    assert_eq!(gate.review(&pod("both"))["allowed"], json!(true), "withdrawn");
+    assert_eq!(harbour.requests().len(), asked, "all of it is remembered");
 
     let missing = gate.review(&pod("missing"));
     assert_eq!(

@@ -232,6 +232,35 @@ mod tests {
         assert_eq!((&after["allowed"], &after["auditAnnotations"]["feed-sequence"]), (&json!(true), &json!("2")));
     }
 
+    /// Kyverno #16336: an annotation that said "verified" was believed.
+    #[test]
+    fn an_object_cannot_speak_for_itself() {
+        let world = World::new("");
+        let mut object = pod(BAD);
+        let said = json!({"gate.lazaret.dev/effect": "allow", "effect": "allow", "entries": ""});
+        object["metadata"] = json!({"annotations": said, "labels": said});
+        let mut asked = review("CREATE", &object, &Value::Null);
+        asked["request"]["dryRun"] = json!(true);
+        asked["response"] = json!({"uid": "u-1", "allowed": true});
+        assert_eq!(response(&world, &asked)["allowed"], json!(false));
+    }
+
+    #[test]
+    fn no_prefix_of_a_review_is_understood_or_panics() {
+        let world = World::new("");
+        let whole = review("CREATE", &pod(BAD), &Value::Null).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for cut in (0..whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
+            let body = axum::body::Bytes::copy_from_slice(&whole.as_bytes()[..cut]);
+            let answer = runtime.block_on(super::super::answer(
+                axum::extract::State(world.front.clone()),
+                body,
+                Door::Kubernetes,
+            ));
+            assert_eq!(answer.status(), 400, "{cut}");
+        }
+    }
+
     #[test]
     fn what_is_no_review_is_refused() {
         let world = World::new("");

@@ -164,10 +164,9 @@ impl Front {
                 }
             }
         };
-        // Who is late goes on in the background, and is remembered for the next who asks.
+        // Who is being asked goes on in the background, and is remembered for the next; who only waits for a turn is given up.
         if time::timeout(self.0.resolve_time_max, all).await.is_err() {
             self.0.metrics.followed(Following::Failed);
-            asked.detach_all();
         }
         answers
     }

@@ -6,6 +6,7 @@ mod bombs;
 mod detonations;
 mod feed;
 mod gate_check;
+mod gate_serve;
 mod hostile_names;
 mod hunts;
 mod intelligence;
