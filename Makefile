@@ -18,8 +18,7 @@ test: tools
 
 # What the tests' real peers need.
 tools:
-	@tools/need cc=gcc busybox=busybox-static containerd=containerd ctr=containerd docker=docker.io dockerd=docker.io docker-registry=docker-registry skopeo=skopeo podman=podman runc=runc unshare=util-linux umoci=umoci python3=python3 zstd=zstd npm=npm curl=curl ip=iproute2 redis-cli=redis-tools minisign=minisign promtool=prometheus gzip=gzip
-	@tools/need cc=gcc busybox=busybox-static docker-registry=docker-registry skopeo=skopeo podman=podman umoci=umoci python3=python3 zstd=zstd npm=npm curl=curl redis-cli=redis-tools minisign=minisign promtool=prometheus kubectl=kubernetes-client gzip=gzip
+	@tools/need cc=gcc busybox=busybox-static containerd=containerd ctr=containerd docker=docker.io dockerd=docker.io docker-registry=docker-registry skopeo=skopeo podman=podman runc=runc unshare=util-linux umoci=umoci python3=python3 zstd=zstd npm=npm curl=curl ip=iproute2 redis-cli=redis-tools minisign=minisign promtool=prometheus kubectl=kubernetes-client gzip=gzip
 	@test -d $(LAZARET_TOOLS)/node_modules/@microsoft/sarif-multitool-linux || npm install --silent --no-audit --no-fund --prefix $(LAZARET_TOOLS) @microsoft/sarif-multitool @microsoft/sarif-multitool-linux
 	@cmp -s tools/python.txt $(LAZARET_TOOLS)/python/installed.txt || tools/python $(LAZARET_TOOLS)/python
 	@# npm unpacks the program so that only its owner, or nobody, may run it.
