@@ -53,7 +53,8 @@ pub struct Release {
 /// The release before.
 struct Previous {
     path: PathBuf,
-    info: Info,
+    /// None if this version cannot read it: nothing is kept then, but log and TUF go on.
+    info: Option<Info>,
 }
 
 /// Makes a release of what the ledger says and switches to it, for a clock that shows `now` (seconds since 1970).
@@ -100,16 +101,17 @@ struct Filled {
 /// Writes everything, and tells how many files were written and kept.
 fn fill(partial: &Path, folder: &Folder, ledger: &mut Ledger, keys: &Keys, now: u64) -> Result<Filled, PublishError> {
     let settings = &folder.settings;
-    let previous = previous(folder);
+    let previous = previous(folder).map_err(PublishError::io(&folder.public(), "go on from"))?;
     let previous_path = previous.as_ref().map(|previous| previous.path.as_path());
     let sequence = ledger.state().sequence();
     // Signatures of a key that was replaced are not taken over.
-    let signed = previous.as_ref().filter(|previous| previous.info.minisign_key == keys.minisign_key());
-    let base = signed.filter(|previous| {
-        let info = &previous.info;
+    let key = keys.minisign_key();
+    let signed =
+        previous.as_ref().filter(|previous| previous.info.as_ref().is_some_and(|info| info.minisign_key == key));
+    let base = signed.and_then(|previous| previous.info.as_ref()).filter(|info| {
         info.generator == generator() && info.base_url == settings.base_url && info.name == settings.name
     });
-    let changed = base.map(|base| ledger.changes_from(base.info.sequence.min(sequence))).transpose()?;
+    let changed = base.map(|base| ledger.changes_from(base.sequence.min(sequence))).transpose()?;
     let changed = changed.map(|changes| changes.iter().map(|change| change.entry.digest.hex()).collect());
     let latest = ledger.changes_from(sequence.saturating_sub(CHANGES_MAX))?;
     let lines = ledger.bytes_from(0)?;
@@ -247,11 +249,31 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|it| it.len() == bytes.len() as u64) && fs::read(path).is_ok_and(|old| old == bytes)
 }
 
-/// The release that is shown, if one is.
-fn previous(folder: &Folder) -> Option<Previous> {
-    let path = folder.path().join(fs::read_link(folder.public()).ok()?);
-    let info = Info::read(&path)?;
-    Some(Previous { path, info })
+/// The release to go on from. Versions of TUF only ever grow, so one that was shown must not be overlooked: without the link it is the
+/// newest there is.
+fn previous(folder: &Folder) -> io::Result<Option<Previous>> {
+    let path = match fs::read_link(folder.public()) {
+        Ok(link) => Some(folder.path().join(link)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let newest = numbers(&folder.releases())?.pop_last();
+            newest.map(|number| folder.releases().join(number.to_string()))
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(path) = path else { return Ok(None) };
+    if !path.is_dir() {
+        let advice = "restore it from a copy of what was shown; to begin anew, which mirrors refuse as a rollback, remove the link";
+        return Err(io::Error::other(format!("it leads to {}, which is gone: {advice}", path.display())));
+    }
+    let info = Info::read(&path);
+    Ok(Some(Previous { path, info }))
+}
+
+/// Numbers of the releases there are.
+fn numbers(releases: &Path) -> io::Result<BTreeSet<u64>> {
+    let names = fs::read_dir(releases)?.map(|entry| Ok(entry?.file_name()));
+    let number = |name: io::Result<std::ffi::OsString>| name.map(|name| name.to_str()?.parse().ok()).transpose();
+    names.filter_map(number).collect()
 }
 
 /// Removes what was cut short, and tells the next number.
@@ -288,10 +310,7 @@ fn switch(folder: &Folder, number: u64) -> io::Result<()> {
 
 /// Removes releases but `current` and the one before it, which somebody may be reading.
 fn prune(releases: &Path, current: u64) -> io::Result<()> {
-    let mut numbers = BTreeSet::new();
-    for entry in fs::read_dir(releases)? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok()));
-    }
+    let numbers = numbers(releases)?;
     let kept: Vec<u64> = numbers.range(..=current).rev().take(2).copied().collect();
     for number in numbers.iter().filter(|number| !kept.contains(number)) {
         fs::remove_dir_all(releases.join(number.to_string()))?;

@@ -298,3 +298,27 @@ fn a_withdrawn_entry_leaves_the_lists_and_stays_in_the_history() {
     assert_eq!((again.plan.changes.len(), again.plan.refused.len()), (0, 4));
     drop(station.at);
 }
+
+/// Versions of TUF only grow: a mirror refuses one that begins anew.
+#[test]
+fn a_lost_link_or_an_unreadable_head_does_not_begin_anew() {
+    let station = Station::with(&["a"]);
+    let version = |station: &Station| {
+        let text = fs::read_to_string(station.public().join("metadata/timestamp.json")).expect("reads");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["signed"]["version"].as_u64()
+    };
+    station.publish(NOW);
+    fs::remove_file(station.public()).expect("removes");
+    station.publish(NOW + 1);
+    assert_eq!(version(&station), Some(2));
+    fs::write(station.public().join("feed.json"), "{}").expect("writes");
+    station.publish(NOW + 2);
+    assert_eq!(version(&station), Some(3));
+    fs::remove_dir_all(station.folder.path().join("releases")).expect("removes");
+    let error = with_causes(&station.try_publish(NOW + 3).expect_err("must not begin anew"));
+    assert!(error.contains("restore it"), "{error}");
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(|error| format!("{error}: ")).collect()
+}

@@ -20,9 +20,10 @@ use std::{path::PathBuf, sync::atomic::Ordering, thread, time::Duration};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use feed::{
-    folder::Folder,
+    folder::{Folder, FolderError},
+    ledger::LedgerError,
     publish::PublishError,
-    trust::{Keys, Secret},
+    trust::{Keys, LogError, Secret, TufError},
 };
 
 use crate::{
@@ -116,10 +117,13 @@ impl KeyArguments {
 /// With which code a publication that was not made ends.
 fn exit_of(error: &PublishError) -> Exit {
     match error {
+        PublishError::Io { .. }
+        | PublishError::Folder(FolderError::Io { .. })
+        | PublishError::Ledger(LedgerError::Io { .. })
+        | PublishError::Log(LogError::File(_))
+        | PublishError::Tuf(TufError::File(_)) => Exit::Output,
         PublishError::Folder(_) | PublishError::Person(_) => Exit::Usage,
-        PublishError::Io { .. } => Exit::Output,
-        PublishError::Ledger(feed::ledger::LedgerError::Busy { .. }) => Exit::Undecided,
-        PublishError::Ledger(feed::ledger::LedgerError::Io { .. }) => Exit::Output,
+        PublishError::Ledger(LedgerError::Busy { .. }) => Exit::Undecided,
         PublishError::Ledger(_) | PublishError::Store(_) | PublishError::Log(_) | PublishError::Tuf(_) => {
             Exit::Internal
         }
