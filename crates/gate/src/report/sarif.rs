@@ -49,7 +49,7 @@ fn rule(row: &Row) -> Value {
     let Some(hit) = row.decision.hits.iter().find(|hit| hit.listed.id.to_string() == row.rule()) else {
         return json!({
             "id": "undecided",
-            "name": "Undecided",
+            "name": "ImageNotDecided",
             "shortDescription": { "text": "The image could not be decided." },
             "fullDescription": { "text": "Its name could not be followed to a digest, or the feed is too old to decide by." },
             "help": { "text": "Name the image by digest, check that the registry can be reached, and run `lazaret feed sync`." },
@@ -82,6 +82,10 @@ fn result(row: &Row, index: Option<usize>) -> Value {
     let message = row.decision.message.trim_end_matches('.').to_owned() + ".";
     // Two places that use one image are two results: where it stands is part of the fingerprint, the line is not.
     let print = Digest::of(format!("{}\n{uri}\n{}\n{}", row.rule(), asked.place, row.name()).as_bytes());
+    let mut prints = json!({ "lazaretPlace/v1": print.hex() });
+    if let Some(digest) = digest {
+        prints["imageDigest/v1"] = json!(digest);
+    }
     json!({
         "ruleId": row.rule(),
         "ruleIndex": index,
@@ -92,7 +96,7 @@ fn result(row: &Row, index: Option<usize>) -> Value {
             "physicalLocation": { "artifactLocation": { "uri": uri, "uriBaseId": "SRCROOT" }, "region": region },
             "logicalLocations": [{ "fullyQualifiedName": place, "kind": "resource" }],
         }],
-        "partialFingerprints": { "lazaretPlace/v1": print.hex(), "imageDigest/v1": digest },
+        "partialFingerprints": prints,
         "properties": { "effect": row.decision.effect, "entries": row.entries(), "digests": digests, "undecided": row.decision.undecided },
     })
 }
