@@ -84,6 +84,13 @@ fn image(number: usize) -> ScanReport {
     }
 }
 
+/// What this process used so far, of all processors. Source: proc(5), `/proc/pid/stat`, fields 14 and 15, in hundredths.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let entries: usize = arguments.next().map_or(100_000, |text| text.parse().unwrap());
@@ -106,12 +113,13 @@ fn main() {
         let found = feed::find(catalog, &rules).unwrap();
         let asked = started.elapsed();
         drop(found);
-        let started = Instant::now();
+        let (started, busy) = (Instant::now(), processor_seconds());
         let published = publish::publish(&folder, catalog, &keys, now, false).unwrap();
         let whole = started.elapsed();
         println!(
-            "{what:<16} {:7.2} s, of it the catalog {:.2} s; {} changes, {} entries, {} files written, {} kept",
+            "{what:<16} {:7.2} s ({:.2} s of a processor), of it the catalog {:.2} s; {} changes, {} entries, {} files written, {} kept",
             whole.as_secs_f64(),
+            processor_seconds() - busy,
             asked.as_secs_f64(),
             published.plan.changes.len(),
             published.release.info.entries,

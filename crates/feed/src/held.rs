@@ -14,6 +14,8 @@ use crate::{
     guard::{Guard, Refusal, Rules},
 };
 
+/// Most reports and findings kept in memory.
+const KEPT_MAX: usize = 500_000;
 /// Owners counted of one digest; beyond, there are "many".
 const OWNERS_MAX: usize = 1_000;
 
@@ -24,6 +26,26 @@ pub(crate) struct Held {
     parts: BTreeMap<Digest, Holders>,
     popular_owners: usize,
     approved: BTreeSet<Digest>,
+}
+
+/// What the first look at the catalog keeps, so that it need not be read for it again.
+pub(crate) struct Kept {
+    /// Those that may be listed, without what they did when they ran; none if they are too many.
+    pub(crate) reports: Option<Vec<ScanReport>>,
+    room: usize,
+}
+
+impl Kept {
+    fn keep(&mut self, mut report: ScanReport) {
+        match self.room.checked_sub(1 + report.findings.len()) {
+            Some(room) => self.room = room,
+            None => self.reports = None,
+        }
+        if let Some(reports) = &mut self.reports {
+            report.runs = Vec::new();
+            reports.push(report);
+        }
+    }
 }
 
 /// Who holds one digest.
@@ -39,13 +61,15 @@ struct Holders {
 
 impl Held {
     /// Reads the catalog twice, so that only what malicious images have is kept in memory.
-    pub(crate) fn read(catalog: &dyn Catalog, rules: &Rules) -> Result<Self, StoreError> {
+    pub(crate) fn read(catalog: &dyn Catalog, rules: &Rules) -> Result<(Self, Kept), StoreError> {
+        let mut kept = Kept { reports: Some(Vec::new()), room: KEPT_MAX };
         let mut parts: BTreeMap<Digest, Holders> = BTreeMap::new();
         catalog.for_each_report(&mut |report| {
             let listed = rules.advise_from.is_some_and(|from| is_advised(&report, from))
                 || report.verdict.disposition == Disposition::Malicious;
             if listed {
                 parts.extend(parts_of(&report).into_iter().map(|digest| (digest, Holders::default())));
+                kept.keep(report);
             }
         })?;
         let mut guard = Guard::new(catalog.known()?, rules);
@@ -62,7 +86,7 @@ impl Held {
             }
         })?;
         let (popular_owners, approved) = (rules.popular_owners, rules.approved.clone());
-        failed.map_or(Ok(Self { guard, parts, popular_owners, approved }), Err)
+        failed.map_or(Ok((Self { guard, parts, popular_owners, approved }, kept)), Err)
     }
 
     /// Whether a person approved a digest.

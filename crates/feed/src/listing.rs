@@ -35,11 +35,11 @@ pub struct Found {
 ///
 /// Any [`StoreError`].
 pub fn find(catalog: &dyn Catalog, rules: &Rules) -> Result<Found, StoreError> {
-    let held = Held::read(catalog, rules)?;
+    let (held, kept) = Held::read(catalog, rules)?;
     let mut listing =
         Listing { held, block: BTreeMap::new(), advise: BTreeMap::new(), refused: BTreeSet::new(), more: 0 };
     let mut failed = None;
-    catalog.for_each_report(&mut |report| {
+    let mut visit = |report: ScanReport| {
         let malicious = report.verdict.disposition == Disposition::Malicious;
         let advised = rules.advise_from.is_some_and(|from| held::is_advised(&report, from));
         if (malicious || advised) && failed.is_none() {
@@ -49,7 +49,11 @@ pub fn find(catalog: &dyn Catalog, rules: &Rules) -> Result<Found, StoreError> {
                 Err(error) => failed = Some(error),
             }
         }
-    })?;
+    };
+    match kept.reports {
+        Some(reports) => reports.into_iter().for_each(&mut visit),
+        None => catalog.for_each_report(&mut visit)?,
+    }
     failed.map_or_else(|| Ok(listing.finish()), Err)
 }
 
