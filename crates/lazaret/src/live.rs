@@ -274,7 +274,7 @@ mod tests {
         run.take(&event(2_000_100, 2, dns()));
         run.take(&event(2_000_200, 2, dns()));
         let lines = run.lines();
-        assert_eq!(lines[1], "  2 s · CPU 90 % · 2.0 MiB · 2 processes", "{lines:#?}");
+        assert_eq!(lines[1], "  2 s · CPU 90 % · 2.1 MB · 2 processes", "{lines:#?}");
         assert!(lines[2].starts_with("    /bin/sh -c") && !lines[2].contains('\u{1b}'), "{lines:#?}");
         assert_eq!(lines[3..], ["      /tmp/m 2", "  ⇄ dns A pool.example ×2"]);
     }

@@ -166,10 +166,11 @@ fn rules_that_are_wrong_end_with_2() {
 fn every_detector_is_listed() {
     let ended = run("detectors");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    assert_eq!(ended.stdout.lines().count(), 1 + inspect::catalogue().len());
+    let all = inspect::catalogue().len() + behaviour::catalogue().len();
+    assert_eq!(ended.stdout.lines().count(), 1 + all);
     assert!(run("detectors --category backdoor reverse-shell").stdout.contains("- Misses:"));
     let json: serde_json::Value = serde_json::from_str(&run("detectors --format json").stdout).expect("JSON");
-    assert_eq!(json["detectors"].as_array().map(Vec::len), Some(inspect::catalogue().len()));
+    assert_eq!(json["detectors"].as_array().map(Vec::len), Some(all));
     refused(&run("detectors no-such"), 2, "no-such");
 }
 

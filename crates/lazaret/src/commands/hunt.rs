@@ -293,8 +293,8 @@ mod tests {
     fn the_summary_counts_a_shared_layer_once() {
         let rows = testing::rows();
         let summary = Summary::of(&rows, 65.0);
-        insta::assert_snapshot!(summary.line(), @"4 images: 1 malicious, 1 risky, 1 clean, 1 not decided · 657.0 MB of layers read, 26.0 MB remembered · 1 min 5 s");
-        assert_eq!(summary.json()["dispositions"]["malicious"], 1);
+        insta::assert_snapshot!(summary.line(), @"5 images: 2 malicious, 1 risky, 1 clean, 1 not decided · 657.0 MB of layers read, 26.0 MB remembered · 1 min 5 s");
+        assert_eq!(summary.json()["dispositions"]["malicious"], 2);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         let rows = testing::poisoned("/../../<script>");
         pages(&rows, &Summary::of(&rows, 0.0), folder.path()).expect("writes");
         let index = fs::read_to_string(folder.path().join("index.html")).expect("an index");
-        assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 4);
+        assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 5);
         for report in reports(&rows) {
             let name = format!("{}.html", report.image.subject().hex());
             assert!(index.contains(&name) && folder.path().join(&name).is_file(), "{name}");
