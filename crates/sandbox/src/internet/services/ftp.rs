@@ -154,7 +154,7 @@ mod tests {
                  f.quit()\n\
                  print(len(got.getvalue()))",
             );
-            assert_eq!(size.trim(), "153");
+            assert_eq!(size.trim(), "162");
         });
         let login =
             |event: &What| matches!(event, What::Login { service, user, .. } if service == "ftp" && user == "bot");
